@@ -1,0 +1,37 @@
+"""Who calls, and what they may do."""
+
+from dataclasses import dataclass
+
+from automa.errors import Forbidden, NotFound
+from automa.sdk.actors import Actor
+
+ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A signed-in user or a token of theirs. Scopes are `domain:action`, `domain:*` or `*`."""
+
+    actor: Actor
+    user_id: str
+    role: str
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        domain = scope.partition(":")[0]
+        return bool({scope, f"{domain}:*", ALL} & self.scopes)
+
+    def require(self, scope: str) -> None:
+        """Raise Forbidden unless the caller has the scope."""
+        if not self.may(scope):
+            raise Forbidden(f"This needs the scope {scope}.")
+
+    @property
+    def sees_all(self) -> bool:
+        """Administrators and viewers see everybody's things; users see their own."""
+        return self.role in ("admin", "viewer")
+
+    def require_sight(self, owner_id: str | None, what: str = "such thing") -> None:
+        """Raise NotFound, as if it were not there, for what belongs to somebody else."""
+        if not self.sees_all and owner_id != self.user_id:
+            raise NotFound(f"There is no {what}.")

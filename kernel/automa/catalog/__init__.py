@@ -1,0 +1,1 @@
+"""The catalog: scripts, their immutable versions, and the parameters read from them."""

@@ -1,0 +1,162 @@
+"""The settings: flags, then the environment (`AUTOMA_…`), then `automa.toml`, then the defaults below.
+
+One frozen object is made by `load` and passed to whoever needs it; nothing else reads the environment.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from automa.errors import ConfigError
+from automa.sdk.runs import Limits, MiB
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LimitSettings(_Group):
+    """The default limits of a run (design §8)."""
+
+    memory_bytes: int = Field(
+        Limits.memory_bytes, ge=16 * MiB, description="Memory of the whole process tree."
+    )
+    processes: int = Field(Limits.processes, ge=1, description="Processes and threads of the whole tree.")
+    cpus: float = Field(Limits.cpus, gt=0, description="CPU share, in processors.")
+    cpu_time_s: float | None = Field(Limits.cpu_time_s, gt=0, description="CPU seconds; none by default.")
+    disk_bytes: int = Field(Limits.disk_bytes, ge=MiB, description="Size of each writable path of a run.")
+    disk_inodes: int = Field(
+        Limits.disk_inodes, ge=100, description="Files and folders in each writable path."
+    )
+    open_files: int = Field(Limits.open_files, ge=16, description="Open files per process.")
+    log_bytes: int = Field(
+        Limits.log_bytes, ge=1024, description="Output that is kept; the rest is cut visibly."
+    )
+    result_bytes: int = Field(Limits.result_bytes, ge=1024, description="Size of the JSON result.")
+    timeout_s: float | None = Field(Limits.timeout_s, gt=0, description="Wall time of a run.")
+    grace_s: float = Field(Limits.grace_s, ge=0, description="Time between TERM and KILL.")
+
+    def to_limits(self) -> Limits:
+        return Limits(**self.model_dump())
+
+
+class AuthSettings(_Group):
+    access_ttl_s: int = Field(600, ge=30, description="Life of an access token.")
+    refresh_ttl_s: int = Field(30 * 24 * 3600, ge=300, description="Life of a session that is not used.")
+    setup_ttl_s: int = Field(24 * 3600, ge=60, description="Life of the one-time set-up token.")
+
+
+class UploadSettings(_Group):
+    max_bytes: int = Field(32 * MiB, ge=1024, description="Largest upload, as sent.")
+    max_unpacked_bytes: int = Field(128 * MiB, ge=1024, description="Largest application, unpacked.")
+    max_files: int = Field(2000, ge=1, description="Most files in one application.")
+
+
+class RunSettings(_Group):
+    max_concurrent: int = Field(
+        default_factory=lambda: max(4, 2 * (os.cpu_count() or 1)), ge=1, description="Runs executing at once."
+    )
+    max_queued: int = Field(10_000, ge=1, description="Runs waiting; beyond that a submission gets 429.")
+    runner: str | None = Field(
+        None, description="The runner to use; by default the first whose probe passes."
+    )
+    python: Path | None = Field(
+        None, description="The interpreter that scripts run on; by default Automa's own base."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Durations are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AUTOMA_", env_nested_delimiter="__", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".automa", description="Where everything is kept."
+    )
+    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 opens it to the LAN.")
+    port: Port = Field(8001, description="The port to listen on; 0 picks a free one.")
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Host names that requests may name, besides this machine's own addresses.",
+    )
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="Web origins that may call the API from a browser, besides its own."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="`postgresql://…`; by default SQLite in the home. AUTOMA_DATABASE_URL_FILE reads it from a file.",
+    )
+    safe: bool = Field(False, description="Load the bundled plugins only.")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="How much the server says."
+    )
+    limits: LimitSettings = LimitSettings()
+    auth: AuthSettings = AuthSettings()
+    uploads: UploadSettings = UploadSettings()
+    runs: RunSettings = RunSettings()
+    plugins: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Settings of plugins, by name."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, _TomlSource(settings_cls))
+
+
+class _TomlSource(PydanticBaseSettingsSource):
+    """`automa.toml` of the home, or the file that AUTOMA_CONFIG names."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        home = Path(self.current_state.get("home") or Path.home() / ".automa")
+        path = Path(os.environ.get("AUTOMA_CONFIG") or home / "automa.toml")
+        try:
+            return tomllib.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+
+
+def load(**flags: Any) -> Settings:
+    """The settings of this process; flags that are None count as not given. Raises ConfigError."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        settings = Settings(**given, **_from_files())
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(item) for item in error.errors())) from None
+    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+
+
+def _from_files() -> dict[str, Any]:
+    """Secrets that are given as the name of a file: `AUTOMA_DATABASE_URL_FILE`."""
+    path = os.environ.get("AUTOMA_DATABASE_URL_FILE")
+    if not path:
+        return {}
+    try:
+        return {"database_url": Path(path).read_text("utf-8").strip()}
+    except OSError as error:
+        raise ConfigError(f"AUTOMA_DATABASE_URL_FILE: {error}") from error
+
+
+def _explain(item: Any) -> str:
+    # The offending value stays out: it may be a secret.
+    name = "__".join(str(part) for part in item["loc"]).upper()
+    return f"AUTOMA_{name} ({'.'.join(str(part) for part in item['loc'])} in automa.toml): {item['msg']}"

@@ -1,0 +1,1 @@
+"""The plugin host: finds plugins, keeps one record of each, and calls their hooks."""

@@ -1,0 +1,1 @@
+"""Runs: the queue, the dispatch to a runner, the states, and the log."""

@@ -1,0 +1,123 @@
+"""The files of one attempt: how a runner tells the kernel what happened. The truth of an execution is on disk.
+
+    spec.json    written by the kernel before the start: the RunSpec
+    shim.json    written by the supervisor before it starts anything, exclusively: who supervises (Supervisor)
+    log, log.idx the output, in the frames of `automa.sdk.runlog`
+    result.json  the JSON value that `main` returned, if it did
+    exit.json    written once, atomically, when everything has ended: the Outcome
+
+Standard library only: the sandbox processes import this module.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from automa.sdk.runs import Outcome
+
+SPEC, SUPERVISOR, LOG, LOG_INDEX, RESULT, EXIT = (
+    "spec.json",
+    "shim.json",
+    "log",
+    "log.idx",
+    "result.json",
+    "exit.json",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """Which process supervises an attempt; a reused pid never matches all three."""
+
+    boot_id: str
+    pid: int
+    start_time: int
+    """Field 22 of /proc/<pid>/stat: clock ticks since boot."""
+
+    @classmethod
+    def current(cls) -> Self:
+        return cls(boot_id(), os.getpid(), start_time_of(os.getpid()) or 0)
+
+    def is_alive(self) -> bool:
+        return self.boot_id == boot_id() and self.start_time == start_time_of(self.pid)
+
+
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def start_time_of(pid: int) -> int | None:
+    """The start time of a process in clock ticks, None if there is none. A zombie counts as gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # The second field is the program's name in brackets and may hold anything, brackets too.
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A datagram to the server: look at this attempt's files. Losing one loses nothing but time."""
+
+    run_id: str
+    kind: Literal["started", "log"]
+
+    def encode(self) -> bytes:
+        return f"{self.kind} {self.run_id}".encode()
+
+    @classmethod
+    def decode(cls, datagram: bytes) -> "Hint | None":
+        kind, _, run_id = datagram.decode("ascii", "replace").partition(" ")
+        return cls(run_id, kind) if kind in ("started", "log") else None
+
+
+def write_atomically(path: Path, body: dict[str, Any]) -> None:
+    """Write JSON so that a reader, or a crash at any point, sees the whole of it or nothing."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(json.dumps(body, separators=(",", ":")).encode())
+        file.flush()
+        os.fdatasync(file.fileno())
+    temporary.rename(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def claim(attempt_dir: Path) -> bool:
+    """Write the supervisor record of this process; False if somebody already supervises this attempt."""
+    try:
+        descriptor = os.open(attempt_dir / SUPERVISOR, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with open(descriptor, "wb") as file:
+        file.write(json.dumps(asdict(Supervisor.current())).encode())
+    return True
+
+
+def read_supervisor(attempt_dir: Path) -> Supervisor | None:
+    """Who supervises, or None if no supervisor ever got so far. A torn record belongs to a dead one."""
+    try:
+        return Supervisor(**json.loads((attempt_dir / SUPERVISOR).read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        return Supervisor("torn", 0, -1)
+
+
+def read_outcome(attempt_dir: Path) -> Outcome | None:
+    """The exit record, or None while there is none."""
+    try:
+        return Outcome.from_json(json.loads((attempt_dir / EXIT).read_bytes()))
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,197 @@
+"""The values that cross the border between the kernel and a runner. Standard library only.
+
+The small sandbox processes import this room too, so it must stay cheap to import.
+"""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
+
+
+class RunState(StrEnum):
+    """Where a run is in its life. Terminal states never change."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    OOM_KILLED = "oom_killed"
+    LOST = "lost"
+    EXPIRED = "expired"
+    START_FAILED = "start_failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self not in _TRANSITIONS
+
+    def may_become(self, other: "RunState") -> bool:
+        """Whether the life of a run may lead from here straight to `other`."""
+        return other in _TRANSITIONS.get(self, frozenset())
+
+
+_ENDS = frozenset({
+    RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT,
+    RunState.CANCELLED, RunState.OOM_KILLED, RunState.LOST,
+})  # fmt: skip
+_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    RunState.SCHEDULED: frozenset({RunState.QUEUED, RunState.CANCELLED, RunState.EXPIRED}),
+    RunState.QUEUED: frozenset({RunState.STARTING, RunState.CANCELLED, RunState.EXPIRED}),
+    # A shim may have ended the run before its `running` was seen, and a start that never reached
+    # a shim goes back to the queue: the attempt has not begun.
+    RunState.STARTING: _ENDS | {RunState.RUNNING, RunState.START_FAILED, RunState.QUEUED},
+    RunState.RUNNING: _ENDS,
+}
+
+MiB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may use, counted over its whole process tree (design §8)."""
+
+    memory_bytes: int = 512 * MiB
+    processes: int = 256
+    cpus: float = 1.0
+    cpu_time_s: float | None = None
+    disk_bytes: int = 256 * MiB
+    disk_inodes: int = 20_000
+    open_files: int = 1024
+    log_bytes: int = 64 * MiB
+    result_bytes: int = 1 * MiB
+    timeout_s: float | None = 3600.0
+    grace_s: float = 10.0
+
+
+Enforcement = Literal["hard", "soft", "none"]
+"""`hard`: the kernel holds the whole tree to it. `soft`: per process or by watching. `none`: not enforced."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """Everything a runner needs to execute one attempt; written to disk by the kernel before the start.
+
+    `attempt_dir` belongs to the runner: it writes there the files that `automa.sdk.attempts` names.
+    `app_dir` holds the version's files and is shown to the script read-only.
+    """
+
+    run_id: str
+    attempt: int
+    attempt_dir: Path
+    app_dir: Path
+    entry: str
+    call_main: bool
+    params: dict[str, Any]
+    limits: Limits = field(default_factory=Limits)
+    env: dict[str, str] = field(default_factory=dict)
+    tie_to_pid: int | None = None
+    """End the run when this process ends (the CLI's own runs); None: the run survives whoever started it."""
+    notify_path: Path | None = None
+    """A UNIX datagram socket that gets a hint (see `automa.sdk.attempts.Hint`) whenever something is new on disk."""
+
+    def to_json(self) -> dict[str, Any]:
+        body = asdict(self)
+        for name in ("attempt_dir", "app_dir", "notify_path"):
+            body[name] = None if body[name] is None else str(body[name])
+        return body
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Self:
+        notify = body.get("notify_path")
+        paths = {
+            "attempt_dir": Path(body["attempt_dir"]),
+            "app_dir": Path(body["app_dir"]),
+            "notify_path": Path(notify) if notify else None,
+        }
+        return cls(**{**body, **paths, "limits": Limits(**body["limits"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the whole tree used; None where this machine cannot tell."""
+
+    cpu_s: float | None = None
+    peak_memory_bytes: int | None = None
+    oom_kills: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended: the content of the exit record that the runner writes once, atomically."""
+
+    state: RunState
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+    """One sentence for people; always there unless the run succeeded."""
+    started_at: float | None = None
+    """Epoch seconds at which the guest was about to run user code; None if it never got there."""
+    finished_at: float = 0.0
+    duration_s: float = 0.0
+    """By the monotonic clock, from `started_at` (or the attempt's begin) to the end."""
+    usage: Usage = field(default_factory=Usage)
+    log_lines: int = 0
+    log_bytes: int = 0
+    log_cut_bytes: int = 0
+    has_result: bool = False
+    enforcement: dict[str, Enforcement] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Self:
+        return cls(**{**body, "state": RunState(body["state"]), "usage": Usage(**body["usage"])})
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """What a real probe (it starts a sandbox) found out about a runner on this machine."""
+
+    usable: bool
+    reason: str
+    """Why not, and what would help; or one sentence on how it isolates."""
+    enforcement: dict[str, Enforcement] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class Execution(Protocol):
+    """A live attempt, whoever started it: this server, or one before it."""
+
+    async def wait(self) -> None:
+        """Return when the attempt's supervisor is gone; its exit record, if it wrote one, is then on disk."""
+        ...
+
+    def cancel(self) -> None:
+        """Ask for the end: TERM to the tree, KILL after the grace. Safe to repeat, and after the end."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the handle without touching the run."""
+        ...
+
+
+class Runner(Protocol):
+    """Executes attempts in a sandbox. One instance per server; `start` may be called concurrently."""
+
+    name: str
+
+    async def probe(self) -> ProbeReport:
+        """Start a real sandbox and report. Called at server start and by `automa doctor`; may be slow."""
+        ...
+
+    async def start(self, spec: RunSpec) -> Execution:
+        """Begin one attempt. Raises SandboxFailed if nothing was started; otherwise the truth is on disk."""
+        ...
+
+    async def adopt(self, attempt_dir: Path) -> Execution | None:
+        """The live attempt of that folder, or None if its supervisor is dead or never was."""
+        ...
+
+    async def close(self) -> None:
+        """Stop the runner's own helpers. Live attempts go on."""
+        ...

@@ -1,0 +1,1 @@
+"""Storage: the database, its transactions and migrations, and the blobs beside it."""

@@ -1,0 +1,87 @@
+"""Transactions: any number that read, one at a time that writes."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from automa.config import Settings
+from automa.errors import AutomaError, Unavailable
+from automa.storage.engine import database_url, make_engines
+
+# Any number that no other program is likely to lock in the same database: "automa" in ASCII.
+_POSTGRES_WRITE_LOCK = 0x6175746F6D61
+
+
+class Storage:
+    """The database of one installation.
+
+    Writing transactions are serialised: by a lock in this process, and between processes by SQLite's
+    own write lock or an advisory lock on PostgreSQL. So audit rows and events are numbered in the
+    order in which they were committed, and a transaction never has to be repeated.
+    """
+
+    def __init__(self, reader: AsyncEngine, writer: AsyncEngine) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        return cls(*make_engines(database_url(settings)))
+
+    @property
+    def dialect(self) -> str:
+        return self._writer.dialect.name
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncSession]:
+        """A session on one snapshot of the database, which it cannot change."""
+        with_errors = _translated_errors()
+        async with with_errors, AsyncSession(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncSession]:
+        """A session whose work is committed, durably, when the block ends, and undone if it raises."""
+        with_errors = _translated_errors()
+        async with with_errors, self._writing, AsyncSession(self._writer, expire_on_commit=False) as session:
+            if self.dialect == "postgresql":
+                await session.execute(text(f"SELECT pg_advisory_xact_lock({_POSTGRES_WRITE_LOCK})"))
+            yield session
+            await session.commit()
+
+    async def close(self) -> None:
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+@asynccontextmanager
+async def _translated_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        translated = _translate(error)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _translate(error: DBAPIError) -> AutomaError | None:
+    """What the caller can do something about: a full disk, a locked or unreachable database."""
+    message = str(error.orig).lower()
+    if "disk is full" in message or "disk i/o error" in message or "no space left" in message:
+        return Unavailable("The disk that holds the database is full; nothing was changed.", retry_after_s=30)
+    if "database is locked" in message:
+        return Unavailable("The database is busy with another process; nothing was changed.", retry_after_s=1)
+    if "readonly database" in message:
+        return Unavailable(
+            "The database cannot be written (read-only file or file system); nothing was changed."
+        )
+    if error.connection_invalidated or "connection" in message:
+        return Unavailable("The database cannot be reached; nothing was changed.", retry_after_s=5)
+    return None
