@@ -92,16 +92,16 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         None,
-        description="`postgresql://…`; by default SQLite in the home. AUTOMA_DATABASE_URL_FILE reads it from a file.",
+        description="`postgresql://…`, else SQLite in the home. AUTOMA_DATABASE_URL_FILE reads it from a file.",
     )
     safe: bool = Field(False, description="Load the bundled plugins only.")
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="How much the server says."
     )
-    limits: LimitSettings = LimitSettings()
-    auth: AuthSettings = AuthSettings()
-    uploads: UploadSettings = UploadSettings()
-    runs: RunSettings = RunSettings()
+    limits: LimitSettings = Field(default_factory=lambda: LimitSettings.model_validate({}))
+    auth: AuthSettings = Field(default_factory=lambda: AuthSettings.model_validate({}))
+    uploads: UploadSettings = Field(default_factory=lambda: UploadSettings.model_validate({}))
+    runs: RunSettings = Field(default_factory=lambda: RunSettings.model_validate({}))
     plugins: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Settings of plugins, by name."
     )

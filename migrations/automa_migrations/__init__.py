@@ -1,0 +1,1 @@
+"""The kernel's database migrations and the one alembic environment that plugins share."""

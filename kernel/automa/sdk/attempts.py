@@ -1,4 +1,4 @@
-"""The files of one attempt: how a runner tells the kernel what happened. The truth of an execution is on disk.
+"""The files of one attempt: the truth of an execution is on disk, where runner and kernel meet.
 
     spec.json    written by the kernel before the start: the RunSpec
     shim.json    written by the supervisor before it starts anything, exclusively: who supervises (Supervisor)
@@ -100,7 +100,7 @@ def claim(attempt_dir: Path) -> bool:
         descriptor = os.open(attempt_dir / SUPERVISOR, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
-    with open(descriptor, "wb") as file:
+    with os.fdopen(descriptor, "wb") as file:
         file.write(json.dumps(asdict(Supervisor.current())).encode())
     return True
 

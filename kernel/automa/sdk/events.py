@@ -21,4 +21,4 @@ class Event:
     owner_id: str | None
     """Whose thing that is; None for events that only administrators see."""
     actor: Actor
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -15,7 +15,7 @@ class Plugin:
     """What an entry point in the group `automa.plugins` names.
 
     `hooks` is a module or an object whose functions carry `@hookimpl`. `api` is the range of
-    `automa.sdk.API_VERSION` it works with. `settings` validates what is under `plugins.<name>` in the settings.
+    `automa.sdk.API_VERSION` it works with. `settings` validates `plugins.<name>` of the settings.
     """
 
     name: str

@@ -111,7 +111,7 @@ class LogReader:
             self._file = None
 
     def frames(self, max_bytes: int = 1 << 20) -> Iterator[tuple[Stream, int, float, bytes]]:
-        """Frames (stream, first seq, time, data) that are whole by now, until `max_bytes` of payload were given."""
+        """Whole frames (stream, first seq, time, data), until `max_bytes` of payload were given."""
         if self._file is None and not self._open():
             return
         assert self._file is not None

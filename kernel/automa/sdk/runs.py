@@ -87,11 +87,11 @@ class RunSpec:
     call_main: bool
     params: dict[str, Any]
     limits: Limits = field(default_factory=Limits)
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict[str, str])
     tie_to_pid: int | None = None
     """End the run when this process ends (the CLI's own runs); None: the run survives whoever started it."""
     notify_path: Path | None = None
-    """A UNIX datagram socket that gets a hint (see `automa.sdk.attempts.Hint`) whenever something is new on disk."""
+    """A UNIX datagram socket that gets an `automa.sdk.attempts.Hint` when something is new on disk."""
 
     def to_json(self) -> dict[str, Any]:
         body = asdict(self)
@@ -102,12 +102,14 @@ class RunSpec:
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Self:
         notify = body.get("notify_path")
-        paths = {
+        values: dict[str, Any] = {
+            **body,
             "attempt_dir": Path(body["attempt_dir"]),
             "app_dir": Path(body["app_dir"]),
             "notify_path": Path(notify) if notify else None,
+            "limits": Limits(**body["limits"]),
         }
-        return cls(**{**body, **paths, "limits": Limits(**body["limits"])})
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +140,15 @@ class Outcome:
     log_bytes: int = 0
     log_cut_bytes: int = 0
     has_result: bool = False
-    enforcement: dict[str, Enforcement] = field(default_factory=dict)
+    enforcement: dict[str, Enforcement] = field(default_factory=dict[str, Enforcement])
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Self:
-        return cls(**{**body, "state": RunState(body["state"]), "usage": Usage(**body["usage"])})
+        values: dict[str, Any] = {**body, "state": RunState(body["state"]), "usage": Usage(**body["usage"])}
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +158,8 @@ class ProbeReport:
     usable: bool
     reason: str
     """Why not, and what would help; or one sentence on how it isolates."""
-    enforcement: dict[str, Enforcement] = field(default_factory=dict)
-    details: dict[str, str] = field(default_factory=dict)
+    enforcement: dict[str, Enforcement] = field(default_factory=dict[str, Enforcement])
+    details: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class Execution(Protocol):

@@ -57,7 +57,7 @@ def _sqlite(url: URL, begin: str, size: int) -> AsyncEngine:
     engine = create_async_engine(url, json_serializer=_to_json, pool_size=size, max_overflow=0)
 
     @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+    def on_connect(connection: Any, _record: Any) -> None:
         # The driver must not begin transactions by itself: it would begin them deferred.
         connection.isolation_level = None
         cursor = connection.cursor()
@@ -68,7 +68,7 @@ def _sqlite(url: URL, begin: str, size: int) -> AsyncEngine:
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
-    def on_begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+    def on_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
     return engine

@@ -1,13 +1,13 @@
 """Transactions: any number that read, one at a time that writes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Self
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from automa.config import Settings
 from automa.errors import AutomaError, Unavailable
@@ -55,13 +55,19 @@ class Storage:
             yield session
             await session.commit()
 
+    @asynccontextmanager
+    async def connect_to_write(self) -> AsyncGenerator[AsyncConnection]:
+        """A plain connection in one writing transaction, for migrations."""
+        async with _translated_errors(), self._writing, self._writer.begin() as connection:
+            yield connection
+
     async def close(self) -> None:
         await self._reader.dispose()
         await self._writer.dispose()
 
 
 @asynccontextmanager
-async def _translated_errors() -> AsyncIterator[None]:
+async def _translated_errors() -> AsyncGenerator[None]:
     try:
         yield
     except DBAPIError as error:

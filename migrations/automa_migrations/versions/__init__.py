@@ -1,0 +1,1 @@
+"""Revisions of the kernel's tables, oldest first by their numbers."""
