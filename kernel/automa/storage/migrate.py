@@ -12,7 +12,7 @@ VERSION_TABLE = "automa_alembic_version"
 
 
 async def migrate(storage: Storage) -> bool:
-    """Upgrade to the newest revision; whether anything was to be done. Raises ConfigError for a newer database.
+    """Upgrade to the newest revision; whether anything was done. Raises ConfigError for a newer database.
 
     Alembic is slow to import, so a database that is up to date never meets it.
     """

@@ -1,0 +1,46 @@
+"""The command line. Each group of commands is imported only when it is called."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+# name → (module, attribute, what `automa --help` says of it)
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "serve": ("automa.cli.serve", "Start the server."),
+    "run": ("automa.cli.run", "Run a script in the sandbox, here and now, with no server."),
+    "script": ("automa.cli.scripts", "Scripts: add, list, show, delete."),
+    "user": ("automa.cli.users", "Users: add, list, change."),
+    "token": ("automa.cli.tokens", "API tokens: create, list, revoke."),
+    "plugin": ("automa.cli.plugins", "Plugins: list, enable, disable."),
+    "audit": ("automa.cli.audit", "The audit: list and verify."),
+    "doctor": ("automa.cli.doctor", "What this machine can enforce, and how to get more."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are Typer apps in modules of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        from typer.main import get_command
+
+        command: Any = get_command(import_module(_COMMANDS[cmd_name][0]).app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Told from the table above: importing every module for its help would be slow.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="automa-server", prog_name="automa")
+def main() -> None:
+    """Automa: the self-hosted home for Python scripts and automation agents."""

@@ -1,0 +1,59 @@
+"""Fixtures that all tests share: a home, settings, real databases, and people."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from automa import config
+from automa.audit.change import Changes, changes_on
+from automa.config import Settings
+from automa.storage.session import Storage
+from automa.tables import metadata
+from support.postgres import PostgresServer, start_postgres
+
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    path = tmp_path / "home"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    return config.load(home=home)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL of this test session (of this worker), stopped at its end."""
+    with start_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+async def storage(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[Storage]:
+    """A database with all tables: SQLite, or what the test asks for with `@pytest.mark.databases`."""
+    name = getattr(request, "param", "sqlite")
+    if name == "postgresql":
+        url = request.getfixturevalue("postgres").new_database()
+        settings = config.load(home=settings.home, database_url=url)
+    opened = Storage.open(settings)
+    async with opened.connect_to_write() as connection:
+        await connection.run_sync(metadata.create_all)
+    yield opened
+    await opened.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`@pytest.mark.databases` runs a test on every database that Automa supports."""
+    if "storage" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
+        metafunc.parametrize("storage", DATABASES, indirect=True)
+
+
+@pytest.fixture
+def changes(storage: Storage) -> Changes:
+    return changes_on(storage, after_commit=lambda: None)
