@@ -61,18 +61,48 @@ def start_time_of(pid: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A datagram to the server: look at this attempt's files. Losing one loses nothing but time."""
+    """A line to the server: look at this attempt's files. Losing one loses nothing but time."""
 
     run_id: str
     kind: Literal["started", "log"]
 
     def encode(self) -> bytes:
-        return f"{self.kind} {self.run_id}".encode()
+        return f"{self.kind} {self.run_id}\n".encode()
 
     @classmethod
-    def decode(cls, datagram: bytes) -> "Hint | None":
-        kind, _, run_id = datagram.decode("ascii", "replace").partition(" ")
+    def decode(cls, line: bytes) -> "Hint | None":
+        kind, _, run_id = line.decode("ascii", "replace").strip().partition(" ")
         return cls(run_id, kind) if kind in ("started", "log") else None
+
+
+class HintSender:
+    """Writes hints into the server's FIFO, whenever there is a server.
+
+    A FIFO and not a datagram socket: its path may be long, and it holds a thousand hints where the
+    kernel's default for datagrams (`net.unix.max_dgram_qlen`) is ten. A hint is one atomic write.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fifo: int | None = None
+
+    def send(self, hint: Hint) -> bool:
+        """Whether it was taken. False: the FIFO is full, try again soon; or nobody reads, which may change."""
+        try:
+            if self._fifo is None:
+                self._fifo = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            os.write(self._fifo, hint.encode())
+        except BlockingIOError:
+            return False
+        except OSError:  # no FIFO, no reader, or the reader went away: a new server makes a new FIFO
+            self.close()
+            return False
+        return True
+
+    def close(self) -> None:
+        if self._fifo is not None:
+            os.close(self._fifo)
+            self._fifo = None
 
 
 def write_atomically(path: Path, body: dict[str, Any]) -> None:

@@ -91,7 +91,7 @@ class RunSpec:
     tie_to_pid: int | None = None
     """End the run when this process ends (the CLI's own runs); None: the run survives whoever started it."""
     notify_path: Path | None = None
-    """A UNIX datagram socket that gets an `automa.sdk.attempts.Hint` when something is new on disk."""
+    """A FIFO that gets an `automa.sdk.attempts.Hint` when something is new on disk; see `HintSender`."""
 
     def to_json(self) -> dict[str, Any]:
         body = asdict(self)

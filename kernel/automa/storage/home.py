@@ -1,4 +1,4 @@
-"""The folder of one installation: where each kind of thing lies, and the lock that keeps a second server out."""
+"""The folder of one installation: where things lie, and the lock that keeps a second server out."""
 
 import fcntl
 import os
