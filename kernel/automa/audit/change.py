@@ -24,6 +24,11 @@ class Change:
         self.actor = actor
         self._audit: list[dict[str, Any]] = []
         self._events: list[dict[str, Any]] = []
+        self._is_bookkeeping = False
+
+    def bookkeeping(self) -> None:
+        """This only notes what an audited action led to (a run's code began): no audit row is owed."""
+        self._is_bookkeeping = True
 
     def audit(
         self,
@@ -75,9 +80,10 @@ class Change:
 
     async def seal(self) -> None:
         """Write the audit rows and events into the transaction; the last thing before its commit."""
-        if not self._audit:
+        if self._audit:
+            await self._extend_chain()
+        elif not self._is_bookkeeping:
             raise RuntimeError("a change without an audit row")
-        await self._extend_chain()
         if self._events:
             await self.session.execute(insert(EventRow), self._events)
 
