@@ -44,6 +44,12 @@ class InvalidRequest(AutomaError):
     code, status, title = "invalid_request", 400, "The request is not valid"
 
 
+class HostNotAllowed(InvalidRequest):
+    """The request names a host that is not this server; see the setting `allowed_hosts`."""
+
+    code, title = "host_not_allowed", "This host name is not allowed"
+
+
 class InvalidPayload(InvalidRequest):
     """The request was understood, but fields of its body hold values that are not allowed."""
 
@@ -56,10 +62,22 @@ class Unauthenticated(AutomaError):
     code, status, title = "unauthenticated", 401, "Sign in first"
 
 
+class InvalidCredentials(Unauthenticated):
+    """The e-mail, the password or the one-time token is wrong; it is not said which."""
+
+    code, title = "invalid_credentials", "These credentials are not valid"
+
+
 class Forbidden(AutomaError):
     """The caller is known, but lacks the scope for this action."""
 
     code, status, title = "forbidden", 403, "You may not do this"
+
+
+class OriginNotAllowed(Forbidden):
+    """A web page of another origin tried to change something."""
+
+    code, title = "origin_not_allowed", "This web origin may not do this"
 
 
 class NotFound(AutomaError):
@@ -68,10 +86,34 @@ class NotFound(AutomaError):
     code, status, title = "not_found", 404, "Not found"
 
 
+class MethodNotAllowed(AutomaError):
+    """The address exists, but does not know this method."""
+
+    code, status, title = "method_not_allowed", 405, "Method not allowed"
+
+
 class Conflict(AutomaError):
     """The thing is not in a state in which this can be done, or the name is taken."""
 
     code, status, title = "conflict", 409, "This conflicts with the current state"
+
+
+class IdempotencyConflict(Conflict):
+    """The `Idempotency-Key` was used within the last 24 hours for another request."""
+
+    code, title = "idempotency_conflict", "This idempotency key belongs to another request"
+
+
+class LastAdmin(Conflict):
+    """Nobody could administer this installation any more."""
+
+    code, title = "last_admin", "At least one active administrator must remain"
+
+
+class SetupClosed(Conflict):
+    """The first administrator exists already; administrators make further users."""
+
+    code, title = "setup_closed", "Automa is set up already"
 
 
 class PreconditionFailed(AutomaError):
