@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from automa.sdk.attempts import LOG, LOG_INDEX
 
@@ -28,6 +28,17 @@ class Stream(IntEnum):
     STDOUT = 1
     STDERR = 2
     SYSTEM = 3
+
+    @property
+    def label(self) -> Literal["stdout", "stderr", "system"]:
+        return _LABELS[self]
+
+
+_LABELS: dict[Stream, Literal["stdout", "stderr", "system"]] = {
+    Stream.STDOUT: "stdout",
+    Stream.STDERR: "stderr",
+    Stream.SYSTEM: "system",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +157,11 @@ class LogReader:
                 self._after = number
         return found
 
+    def seek_to_last_index(self) -> None:
+        """Skip to the last place that the index names."""
+        if self._open():
+            self._offset = _offset_before(self._folder / LOG_INDEX, 1 << 62)
+
     def _open(self) -> bool:
         try:
             self._file = os.open(self._folder / LOG, os.O_RDONLY | os.O_CLOEXEC)
@@ -153,6 +169,17 @@ class LogReader:
             return False
         self._offset = _offset_before(self._folder / LOG_INDEX, self._after + 1)
         return True
+
+
+def last_seq(attempt_dir: Path) -> int:
+    """The highest sequence number in the log so far, 0 if there is none."""
+    last = 0
+    # Any number past the index's last entry: frames are read from there on only.
+    with LogReader(attempt_dir, after=0) as reader:
+        reader.seek_to_last_index()
+        for _, seq, _, data in reader.frames(max_bytes=1 << 62):
+            last = seq + len(_split(data)) - 1
+    return last
 
 
 def _split(data: bytes) -> list[bytes]:

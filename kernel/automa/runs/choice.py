@@ -1,0 +1,88 @@
+"""Which runner executes a run: the one asked for, else the first whose real probe passes, else none."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from automa.errors import SandboxUnavailable
+from automa.sdk.plugin import PluginContext, RunnerDescriptor
+from automa.sdk.runs import ProbeReport, Runner
+
+PROBE_AGAIN_AFTER_S = 30.0
+"""A runner that was not usable may have become so: Docker was started, a package installed."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    descriptor: RunnerDescriptor
+    context: PluginContext
+    runner: Runner | None = None
+    report: ProbeReport | None = None
+    probed_at: float = 0.0
+    probing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def instance(self) -> Runner:
+        if self.runner is None:
+            self.runner = self.descriptor.make(self.context)
+        return self.runner
+
+    async def probe(self) -> ProbeReport:
+        async with self.probing:
+            stale = time.monotonic() - self.probed_at > PROBE_AGAIN_AFTER_S
+            if self.report is None or (stale and not self.report.usable):
+                self.report = await self._probe()
+                self.probed_at = time.monotonic()
+            return self.report
+
+    async def _probe(self) -> ProbeReport:
+        try:
+            return await self.instance().probe()
+        except Exception as error:  # a plugin's code: whatever it raises, the server goes on without it
+            return ProbeReport(usable=False, reason=f"its probe failed: {error}")
+
+
+class Runners:
+    """The runners of this machine, made on first use, probed before anything runs on them."""
+
+    def __init__(
+        self, found: Sequence[tuple[RunnerDescriptor, PluginContext]], wanted: str | None = None
+    ) -> None:
+        ordered = sorted(found, key=lambda item: item[0].rank)
+        self._candidates = {item.name: _Candidate(item, context) for item, context in ordered}
+        self._wanted = wanted
+
+    async def probe(self) -> dict[str, ProbeReport]:
+        """What each runner's probe says, preferred ones first."""
+        reports = await asyncio.gather(*(item.probe() for item in self._candidates.values()))
+        return dict(zip(self._candidates, reports, strict=True))
+
+    async def choose(self, name: str | None = None) -> Runner:
+        """The runner of that name, or the first usable one. Raises SandboxUnavailable with the reasons."""
+        name = name or self._wanted
+        candidates = list(self._candidates.values()) if name is None else self._named(name)
+        reasons: list[str] = []
+        for candidate in candidates:
+            report = await candidate.probe()
+            if report.usable:
+                return candidate.instance()
+            reasons.append(f"{candidate.descriptor.name}: {report.reason}")
+        raise SandboxUnavailable(
+            "Nothing runs without a sandbox, and none is usable here. "
+            + ("; ".join(reasons) or "No plugin offers a runner.")
+        )
+
+    def get(self, name: str | None) -> Runner | None:
+        """The runner of that name, usable or not, for runs that it has started already."""
+        candidate = self._candidates.get(name or "")
+        return candidate.instance() if candidate else None
+
+    async def close(self) -> None:
+        made = [item.runner for item in self._candidates.values() if item.runner is not None]
+        await asyncio.gather(*(runner.close() for runner in made), return_exceptions=True)
+
+    def _named(self, name: str) -> list[_Candidate]:
+        if name not in self._candidates:
+            known = ", ".join(self._candidates) or "none"
+            raise SandboxUnavailable(f"There is no runner {name!r}; known here: {known}.")
+        return [self._candidates[name]]

@@ -1,0 +1,275 @@
+"""The dispatcher: claims queued runs, hands them to a runner, and writes down how they end.
+
+It works in turns. A turn writes everything that has come in since the last one, and the claims of the
+runs that may start now, in one transaction. Nothing here polls: a submission, a hint, an end wakes it.
+"""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from automa.audit.change import Change, Changes
+from automa.errors import AutomaError, SandboxUnavailable, Unavailable
+from automa.runs import repository
+from automa.runs.choice import Runners
+from automa.runs.hints import HintListener, Watchers
+from automa.runs.models import RunRow
+from automa.runs.news import Ended, News, Requeued, Started, lost, start_failed
+from automa.sdk.actors import SYSTEM
+from automa.sdk.attempts import SPEC, Hint, read_outcome, read_supervisor
+from automa.sdk.runs import Execution, Limits, Outcome, Runner, RunSpec, RunState
+from automa.storage.home import Home
+from automa.storage.session import Storage
+from automa.storage.tables import utc_now
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_S = 1.0
+"""When the database cannot be written, news wait and are tried again."""
+
+
+class Trees(Protocol):
+    """Where a version's files lie as a folder."""
+
+    async def tree(self, digest: str) -> Path: ...
+
+
+@dataclass(slots=True)
+class _Live:
+    """A run that this server watches."""
+
+    row: RunRow
+    task: "asyncio.Task[None] | None" = None
+    execution: Execution | None = None
+    cancelled: bool = False
+    started: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        if self.execution is not None:
+            self.execution.cancel()
+
+
+class Dispatcher:
+    """Runs what is queued, at most `slots` at a time."""
+
+    def __init__(
+        self, storage: Storage, changes: Changes, home: Home, runners: Runners, trees: Trees, slots: int
+    ) -> None:
+        self._storage = storage
+        self._changes = changes
+        self._home = home
+        self._runners = runners
+        self._trees = trees
+        self._slots = slots
+        self._live: dict[str, _Live] = {}
+        self._news: list[News] = []
+        self._queue_may_hold = True
+        self._claiming = True
+        self._wake = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+        self._hints = HintListener(home.path / "hints", self._on_hint)
+        self.watchers = Watchers()
+
+    async def start(self) -> None:
+        """Take up the runs that are still going on, then begin to work."""
+        self._hints.start()
+        await self._recover()
+        self._loop = asyncio.create_task(self._work(), name="dispatcher")
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """Claim nothing more and let go of the runs: their supervisors carry on without a server."""
+        self._claiming = False
+        self._hints.stop()
+        tasks = [live.task for live in self._live.values() if live.task is not None]
+        starting = [live.task for live in self._live.values() if live.task and live.execution is None]
+        if starting:
+            await asyncio.wait(starting, timeout=1.0)
+        for task in (*tasks, self._loop):
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*tasks, *filter(None, [self._loop]), return_exceptions=True)
+        self.watchers.end_all()
+
+    def submitted(self) -> None:
+        """Something was queued."""
+        self._queue_may_hold = True
+        self._wake.set()
+
+    def cancel(self, run_id: str) -> None:
+        """End a run whose wish to be cancelled is durable; one that only waited has ended with that."""
+        if live := self._live.get(run_id):
+            live.cancel()
+        else:
+            self.watchers.wake(run_id, ended=True)
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._turn()
+            except Exception as error:
+                if not isinstance(error, Unavailable):
+                    log.exception("dispatcher.turn_failed")
+                await asyncio.sleep(RETRY_AFTER_S)
+                self._wake.set()
+
+    async def _turn(self) -> None:
+        news = list(self._news)
+        ended = [item for item in news if isinstance(item, Ended)]
+        free = self._slots - len(self._live) + len(ended)
+        claiming = self._claiming and self._queue_may_hold and free > 0
+        if not news and not claiming:
+            return
+        # Chosen before the transaction: a first probe takes a while.
+        runner = await self._choose_runner() if claiming else ""
+        if claiming:
+            self._queue_may_hold = False
+        try:
+            claimed = await self._write_down(news, runner, free if claiming else 0)
+        except BaseException:
+            self._queue_may_hold = True
+            raise
+        del self._news[: len(news)]
+        for item in ended:
+            self._live.pop(item.run_id, None)
+        for item in news:
+            self.watchers.wake(item.run_id, ended=isinstance(item, Ended))
+        for row in claimed:
+            self._watch(row, self._execute(row))
+        if claiming and len(claimed) == free:
+            self.submitted()  # there may be more than there was room for
+
+    async def _write_down(self, news: Sequence[News], runner: Runner | str, limit: int) -> Sequence[RunRow]:
+        """One transaction: the news, and up to `limit` claims; the claimed runs."""
+        async with self._changes(SYSTEM) as change:
+            change.bookkeeping()
+            for item in news:
+                await item.write(change)
+            rows = await repository.next_queued(change.session, limit) if limit else ()
+            if isinstance(runner, str):
+                await self._refuse(change, rows, reason=runner)
+                return ()
+            return await self._claim(change, rows, runner.name)
+
+    async def _choose_runner(self) -> Runner | str:
+        """The runner for what is claimed now, or the reason why there is none."""
+        try:
+            return await self._runners.choose()
+        except SandboxUnavailable as error:
+            return error.detail
+
+    async def _claim(self, change: Change, rows: Sequence[RunRow], runner: str) -> Sequence[RunRow]:
+        now = utc_now()
+        if rows:
+            claims = [{"run_id": row.id, "run_runner": runner, "run_starting_at": now} for row in rows]
+            await repository.claim(change.session, claims)
+        for row in rows:
+            change.session.expunge(row)
+            row.runner, row.state = runner, RunState.STARTING
+        return rows
+
+    async def _refuse(self, change: Change, rows: Sequence[RunRow], reason: str) -> None:
+        """The sandbox went away while runs waited: they end, with the reason, instead of waiting for ever."""
+        for row in rows:
+            await repository.move(change.session, row.id, (RunState.QUEUED,), state=RunState.STARTING)
+            await Ended(row.id, row.owner_id, start_failed(reason)).write(change)
+
+    def _watch(self, row: RunRow, work: Coroutine[None, None, None]) -> None:
+        live = _Live(row)
+        self._live[row.id] = live
+        live.task = asyncio.create_task(work, name=f"run {row.id}")
+
+    async def _execute(self, row: RunRow) -> None:
+        """Start a claimed run and see it through."""
+        try:
+            runner = self._runners.get(row.runner)
+            if runner is None:
+                raise SandboxUnavailable(f"The runner {row.runner} is gone.")
+            spec = await self._prepare(row)
+            execution = await runner.start(spec)
+        except (AutomaError, OSError) as error:
+            log.warning("run.start_failed", run_id=row.id, error=str(error))
+            self._tell(Ended(row.id, row.owner_id, start_failed(str(error))))
+        else:
+            await self._see_through(row, execution)
+
+    async def _prepare(self, row: RunRow) -> RunSpec:
+        attempt_dir = self._home.attempt(row.id, row.attempt)
+        attempt_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        spec = RunSpec(
+            run_id=row.id,
+            attempt=row.attempt,
+            attempt_dir=attempt_dir,
+            app_dir=await self._trees.tree(row.digest),
+            entry=row.entry,
+            call_main=row.call_main,
+            params=row.params,
+            limits=Limits(**row.limits),
+            notify_path=self._hints.path,
+        )
+        (attempt_dir / SPEC).write_text(json.dumps(spec.to_json()))
+        return spec
+
+    async def _see_through(self, row: RunRow, execution: Execution) -> None:
+        live = self._live[row.id]
+        live.execution = execution
+        try:
+            if live.cancelled:
+                execution.cancel()
+            await execution.wait()
+        finally:
+            execution.close()
+        self._tell(Ended(row.id, row.owner_id, self._outcome(row)))
+
+    def _outcome(self, row: RunRow) -> Outcome:
+        try:
+            return read_outcome(self._home.attempt(row.id, row.attempt)) or lost()
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            log.error("run.exit_record_unreadable", run_id=row.id, error=str(error))
+            return lost()
+
+    def _tell(self, item: News) -> None:
+        self._news.append(item)
+        self._wake.set()
+
+    def _on_hint(self, hint: Hint) -> None:
+        live = self._live.get(hint.run_id)
+        if live is None:
+            return
+        if not live.started:  # any hint tells that it has started
+            live.started = True
+            self._tell(Started(hint.run_id, live.row.owner_id, utc_now()))
+        self.watchers.wake(hint.run_id)
+
+    async def _recover(self) -> None:
+        """Find out what became of the runs that an earlier server had handed to a runner."""
+        async with self._storage.read() as session:
+            rows = await repository.active(session)
+        for row in rows:
+            await self._take_up(row)
+
+    async def _take_up(self, row: RunRow) -> None:
+        runner: Runner | None = self._runners.get(row.runner)
+        attempt_dir = self._home.attempt(row.id, row.attempt)
+        execution = await runner.adopt(attempt_dir) if runner else None
+        if execution is not None:
+            self._watch(row, self._see_through(row, execution))
+            if row.cancel_requested_at is not None:
+                self._live[row.id].cancel()
+            return
+        supervisor = read_supervisor(attempt_dir)
+        if runner is None and supervisor is not None and supervisor.is_alive():
+            log.warning("run.runner_missing", run_id=row.id, runner=row.runner)
+            return  # it goes on unwatched; a start of the server with its runner takes it up
+        if supervisor is None and row.state == RunState.STARTING:
+            self._tell(Requeued(row.id, row.owner_id))
+        else:
+            self._tell(Ended(row.id, row.owner_id, self._outcome(row)))

@@ -1,0 +1,62 @@
+"""Reading a run's log: a page, the raw bytes, or live."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Generator, Sequence
+from pathlib import Path
+
+from automa.runs.hints import Watch
+from automa.sdk.runlog import LogLine, LogReader, Stream, last_seq
+
+HEARTBEAT_S = 15.0
+"""Proxies close connections that are silent for longer."""
+BATCH_LINES = 1000
+
+
+def read_page(attempt_dir: Path, after: int, limit: int) -> list[LogLine]:
+    """Up to `limit` lines that come after sequence number `after`."""
+    with LogReader(attempt_dir, after) as reader:
+        found: list[LogLine] = []
+        while len(found) < limit and (more := reader.lines(limit - len(found))):
+            found += more
+        return found
+
+
+def read_tail(attempt_dir: Path, count: int) -> list[LogLine]:
+    """The last `count` lines there are."""
+    return read_page(attempt_dir, max(0, last_seq(attempt_dir) - count), count)
+
+
+def raw_bytes(attempt_dir: Path, streams: frozenset[Stream]) -> Generator[bytes]:
+    """Exactly what the script wrote to these streams, in the order in which it was read."""
+    with LogReader(attempt_dir) as reader:
+        while frames := list(reader.frames()):
+            yield b"".join(data for stream, _, _, data in frames if stream in streams)
+
+
+async def follow(attempt_dir: Path, after: int, watch: Watch) -> AsyncGenerator[Sequence[LogLine]]:
+    """Batches of lines as they come, an empty one as a sign of life, until the run has ended."""
+    with LogReader(attempt_dir, after) as reader:
+        while True:
+            watch.woken.clear()
+            ended = watch.ended  # asked before reading: what was written until the end is then seen
+            if lines := reader.lines(BATCH_LINES):
+                yield lines
+            elif ended:
+                return
+            elif not await _woken(watch):
+                yield ()
+
+
+async def _woken(watch: Watch) -> bool:
+    try:
+        await asyncio.wait_for(watch.woken.wait(), HEARTBEAT_S)
+    except TimeoutError:
+        return False
+    return True
+
+
+def line_event(line: LogLine) -> str:
+    """A line as a server-sent event whose id is its sequence number."""
+    body = {"seq": line.seq, "ts": line.ts, "stream": line.stream.label, "text": line.text}
+    return f"id: {line.seq}\nevent: line\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"

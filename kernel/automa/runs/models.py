@@ -1,0 +1,59 @@
+"""The table of runs: the row is the truth of a run's state."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from automa.storage.tables import Base, Id, Json, JsonObject, UtcDateTime
+
+
+class RunRow(Base):
+    """One execution of one version.
+
+    What is needed to execute and to tell of it is copied from the script, which may be deleted while
+    its runs are kept. `attempt` is the number of the attempt that is or was executed last.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_state_priority_id", "state", "priority", "id"),
+        Index("ix_runs_script_id_id", "script_id", "id"),
+        Index("ix_runs_owner_id_id", "owner_id", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id"))
+    script_id: Mapped[str | None] = mapped_column(Id)
+    script_name: Mapped[str] = mapped_column(String(200))
+    version_id: Mapped[str] = mapped_column(Id)
+    version_number: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(64))
+    entry: Mapped[str] = mapped_column(Text)
+    call_main: Mapped[bool]
+    params: Mapped[JsonObject] = mapped_column(Json)
+    limits: Mapped[JsonObject] = mapped_column(Json)
+    rerun_of: Mapped[str | None] = mapped_column(Id)
+    submitted_by: Mapped[JsonObject] = mapped_column(Json)
+
+    state: Mapped[str] = mapped_column(String(20))
+    priority: Mapped[int]
+    attempt: Mapped[int]
+    runner: Mapped[str | None] = mapped_column(String(40))
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    starting_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    exit_code: Mapped[int | None]
+    signal: Mapped[int | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    duration_s: Mapped[float | None] = mapped_column(Float)
+    has_result: Mapped[bool]
+    enforcement: Mapped[JsonObject] = mapped_column(Json)
+    cpu_s: Mapped[float | None] = mapped_column(Float)
+    peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    log_lines: Mapped[int] = mapped_column(BigInteger)
+    log_bytes: Mapped[int] = mapped_column(BigInteger)
+    log_cut_bytes: Mapped[int] = mapped_column(BigInteger)

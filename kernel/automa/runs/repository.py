@@ -1,0 +1,120 @@
+"""Queries about runs, nothing else."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from automa.http.pagination import PageRequest
+from automa.runs.models import RunRow
+from automa.sdk.runs import RunState
+
+ACTIVE = (RunState.STARTING, RunState.RUNNING)
+UNFINISHED = (RunState.SCHEDULED, RunState.QUEUED, *ACTIVE)
+
+_runs: Any = RunRow.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """What a listing shows; None means any."""
+
+    owner_id: str | None = None
+    script_id: str | None = None
+    version_id: str | None = None
+    states: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.owner_id is not None:
+            found.append(RunRow.owner_id == self.owner_id)
+        if self.script_id is not None:
+            found.append(RunRow.script_id == self.script_id)
+        if self.version_id is not None:
+            found.append(RunRow.version_id == self.version_id)
+        if self.states:
+            found.append(RunRow.state.in_(self.states))
+        if self.since is not None:
+            found.append(RunRow.queued_at >= self.since)
+        if self.until is not None:
+            found.append(RunRow.queued_at < self.until)
+        return found
+
+
+async def add(session: AsyncSession, row: Mapping[str, Any]) -> None:
+    await session.execute(insert(_runs).values(row))
+
+
+async def get(session: AsyncSession, run_id: str) -> RunRow | None:
+    return await session.get(RunRow, run_id)
+
+
+async def page(session: AsyncSession, wanted: RunFilter, request: PageRequest) -> Sequence[RunRow]:
+    """Newest first, one more than asked for."""
+    query = select(RunRow).where(*wanted.conditions()).order_by(RunRow.id.desc()).limit(request.limit + 1)
+    if request.after is not None:
+        query = query.where(RunRow.id < request.after)
+    return (await session.scalars(query)).all()
+
+
+async def count_queued(session: AsyncSession) -> int:
+    return await session.scalar(select(func.count()).where(RunRow.state == RunState.QUEUED)) or 0
+
+
+async def next_queued(session: AsyncSession, limit: int) -> Sequence[RunRow]:
+    """Who is due to start: higher priority first, then first come, first served."""
+    query = (
+        select(RunRow)
+        .where(RunRow.state == RunState.QUEUED)
+        .order_by(RunRow.priority.desc(), RunRow.id)
+        .limit(limit)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def active(session: AsyncSession) -> Sequence[RunRow]:
+    """Runs that were handed to a runner and have not ended as far as the database knows."""
+    return (await session.scalars(select(RunRow).where(RunRow.state.in_(ACTIVE)).order_by(RunRow.id))).all()
+
+
+async def move(session: AsyncSession, run_id: str, sources: Collection[RunState], **values: Any) -> bool:
+    """Change a run that is in one of the source states; whether it was."""
+    statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(sources)).values(values)
+    done: Any = await session.execute(statement.execution_options(synchronize_session=False))
+    return done.rowcount == 1
+
+
+async def claim(session: AsyncSession, claims: Sequence[Mapping[str, Any]]) -> None:
+    """Take queued runs, each with the runner that will execute it; all were read in this transaction."""
+    statement = (
+        update(_runs)
+        .where(_runs.c.id == bindparam("run_id"))
+        .values(
+            state=RunState.STARTING,
+            runner=bindparam("run_runner"),
+            starting_at=bindparam("run_starting_at"),
+        )
+    )
+    await session.execute(statement, list(claims))
+
+
+async def unfinished_of_script(session: AsyncSession, script_id: str) -> int:
+    query = select(func.count()).where(RunRow.script_id == script_id, RunRow.state.in_(UNFINISHED))
+    return await session.scalar(query) or 0
+
+
+async def ids_of_script(session: AsyncSession, script_id: str) -> Sequence[str]:
+    return (await session.scalars(select(RunRow.id).where(RunRow.script_id == script_id))).all()
+
+
+async def detach_from_script(session: AsyncSession, script_id: str) -> None:
+    await session.execute(update(_runs).where(_runs.c.script_id == script_id).values(script_id=None))
+
+
+async def remove_of_script(session: AsyncSession, script_id: str) -> None:
+    await session.execute(delete(_runs).where(_runs.c.script_id == script_id))
