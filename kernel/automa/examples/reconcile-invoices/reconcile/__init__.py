@@ -1,0 +1,1 @@
+"""Reconciliation of invoices and payments."""
