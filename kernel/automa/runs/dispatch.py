@@ -6,12 +6,12 @@ runs that may start now, in one transaction. Nothing here polls: a submission, a
 
 import asyncio
 import json
+import logging
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import structlog
 
 from automa.audit.change import Change, Changes
 from automa.errors import AutomaError, SandboxUnavailable, Unavailable
@@ -27,7 +27,7 @@ from automa.storage.home import Home
 from automa.storage.session import Storage
 from automa.storage.tables import utc_now
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1.0
 """When the database cannot be written, news wait and are tried again."""
@@ -117,7 +117,7 @@ class Dispatcher:
                 await self._turn()
             except Exception as error:
                 if not isinstance(error, Unavailable):
-                    log.exception("dispatcher.turn_failed")
+                    log.exception("The dispatcher met an error and tries again")
                 await asyncio.sleep(RETRY_AFTER_S)
                 self._wake.set()
 
@@ -196,7 +196,7 @@ class Dispatcher:
             spec = await self._prepare(row)
             execution = await runner.start(spec)
         except (AutomaError, OSError) as error:
-            log.warning("run.start_failed", run_id=row.id, error=str(error))
+            log.warning("Run %s could not be started: %s", row.id, error)
             self._tell(Ended(row.id, row.owner_id, start_failed(str(error))))
         else:
             await self._see_through(row, execution)
@@ -233,7 +233,7 @@ class Dispatcher:
         try:
             return read_outcome(self._home.attempt(row.id, row.attempt)) or lost()
         except (OSError, ValueError, TypeError, KeyError) as error:
-            log.error("run.exit_record_unreadable", run_id=row.id, error=str(error))
+            log.error("The exit record of run %s cannot be read: %s", row.id, error)
             return lost()
 
     def _tell(self, item: News) -> None:
@@ -267,7 +267,7 @@ class Dispatcher:
             return
         supervisor = read_supervisor(attempt_dir)
         if runner is None and supervisor is not None and supervisor.is_alive():
-            log.warning("run.runner_missing", run_id=row.id, runner=row.runner)
+            log.warning("Run %s goes on, but its runner %s is not here to watch it", row.id, row.runner)
             return  # it goes on unwatched; a start of the server with its runner takes it up
         if supervisor is None and row.state == RunState.STARTING:
             self._tell(Requeued(row.id, row.owner_id))

@@ -69,7 +69,7 @@ class RunService:
         return await self.submit(change, caller, again)
 
     async def cancel(self, change: Change, caller: Caller, run_id: str) -> RunRow:
-        """End a run that waits; for one that executes, note the wish: the dispatcher sees to it after the commit.
+        """End a run that waits; for one that executes, note the wish, which the dispatcher then sees to.
 
         Asking twice is fine. Raises Conflict if the run has ended already.
         """

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Installs the system programs that the tests start for real, where they are missing.
+#   provision.sh        what the tests need: PostgreSQL
+#   provision.sh venv   what `python3 -m venv` needs
+set -eu
+
+install() {
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    else
+        echo "Missing on this machine: $*. Install it (as root: apt-get install $*) and try again." >&2
+        exit 1
+    fi
+}
+
+if [ "${1:-}" = venv ]; then
+    install python3-venv
+    exit 0
+fi
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || install postgresql
