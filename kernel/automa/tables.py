@@ -1,6 +1,7 @@
 """All tables of the kernel together: what migrations and tests need to know, and nobody else."""
 
 import automa.audit.models
+import automa.auth.models
 import automa.events.models  # noqa: F401
 from automa.storage.tables import Base
 

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
+from automa.auth.scopes import covers
 from automa.errors import Forbidden, NotFound
 from automa.sdk.actors import Actor
-
-ALL = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +15,11 @@ class Caller:
     user_id: str
     role: str
     scopes: frozenset[str]
+    session_id: str | None = None
+    """The session behind an access token; None for API tokens and the command line."""
 
     def may(self, scope: str) -> bool:
-        domain = scope.partition(":")[0]
-        return bool({scope, f"{domain}:*", ALL} & self.scopes)
+        return covers(self.scopes, scope)
 
     def require(self, scope: str) -> None:
         """Raise Forbidden unless the caller has the scope."""
