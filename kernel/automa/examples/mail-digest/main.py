@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.utils import parseaddr
 from pathlib import Path
 from textwrap import indent, shorten
@@ -57,16 +57,15 @@ def date_of(message: EmailMessage) -> datetime:
     """When it was sent. Wrong dates count as very old, and dates without a zone as UTC."""
     date = getattr(message.get("date"), "datetime", None)
     if not isinstance(date, datetime):
-        return datetime.min.replace(tzinfo=UTC)
+        return datetime(1970, 1, 1, tzinfo=UTC)
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def text_of(message: EmailMessage) -> str:
     """What the sender wrote: no quotes, nothing from the signature on."""
     part = message.get_body(("plain",))
-    text: str = part.get_content() if part else ""
     lines: list[str] = []
-    for line in text.splitlines():
+    for line in decode(part).splitlines() if part else []:
         if line.rstrip("\r") in ("-- ", "--"):
             break
         if line.startswith(">From "):  # mbox puts the > before lines that look like the start of a message
@@ -74,6 +73,14 @@ def text_of(message: EmailMessage) -> str:
         if not line.startswith(">") and not (line.startswith("On ") and line.rstrip().endswith("wrote:")):
             lines.append(line.strip())
     return " ".join(" ".join(lines).split())
+
+
+def decode(part: MIMEPart) -> str:
+    try:
+        return part.get_content()
+    except LookupError:  # it names a character set that does not exist
+        payload = part.get_payload(decode=True)
+        return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
 
 
 def threads(mails: list[Mail]) -> list[list[Mail]]:
