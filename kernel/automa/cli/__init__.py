@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-# name → (module, attribute, what `automa --help` says of it)
+# name → (module, what `automa --help` says of it)
 _COMMANDS: Mapping[str, tuple[str, str]] = {
+    "init": ("automa.cli.init", "Prepare the home and its database, with examples if you like."),
     "serve": ("automa.cli.serve", "Start the server."),
     "run": ("automa.cli.run", "Run a script in the sandbox, here and now, with no server."),
     "script": ("automa.cli.scripts", "Scripts: add, list, show, delete."),

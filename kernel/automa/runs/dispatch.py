@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-
 from automa.audit.change import Change, Changes
 from automa.errors import AutomaError, SandboxUnavailable, Unavailable
 from automa.runs import repository

@@ -1,0 +1,169 @@
+"""`automa run FILE`: one run in the sandbox, here and now. No server is needed, and none is disturbed."""
+
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automa.cli.console import Exit, fail, note
+from automa.errors import AutomaError, InvalidPayload
+from automa.sdk.runlog import LogLine, Stream
+from automa.sdk.runs import RunState
+
+if TYPE_CHECKING:
+    from automa.runs.local import LocalResult, LocalRun
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="A Python file, or a folder with main.py.")],
+    param: Annotated[list[str] | None, typer.Option(help="A parameter: name=value. May be repeated.")] = None,
+    params: Annotated[str | None, typer.Option(help="All parameters as one JSON object.")] = None,
+    entry: Annotated[str | None, typer.Option(help="Where a folder's program begins.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.001, help="Seconds after which it is ended.")] = None,
+    runner: Annotated[str | None, typer.Option(help="The runner to use.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+) -> None:
+    """Run a script in the sandbox with its output on the terminal.
+
+    Exit codes: 0 it succeeded, 1 it did not, 2 bad usage, 3 no sandbox is available.
+    """
+    try:
+        result, limits, name = asyncio.run(_run(file, entry, param or [], params, timeout, runner, as_json))
+    except AutomaError as error:
+        fail(error, as_json)
+    if as_json:
+        print(json.dumps(_report(result, limits, name), ensure_ascii=False))
+    else:
+        _conclude(result)
+    raise SystemExit(Exit.OK if result.outcome.state is RunState.SUCCEEDED else Exit.FAILED)
+
+
+async def _run(
+    file: Path,
+    entry: str | None,
+    given: list[str],
+    params: str | None,
+    timeout_s: float | None,
+    runner_name: str | None,
+    quiet: bool,
+) -> "tuple[LocalResult, dict[str, Any], str]":
+    from automa import config
+    from automa.catalog.local import open_program
+    from automa.catalog.parameters import check
+    from automa.extend.bundled import bundled_runners
+    from automa.runs.choice import Runners
+    from automa.runs.local import LocalRun, Program, scratch_folder
+
+    settings = config.load()
+    async with scratch_folder() as scratch:
+        found = open_program(file, entry, scratch / "app", settings.uploads)
+        arguments = check(found.schema, _arguments(found.schema, given, params))
+        limits = settings.limits.to_limits()
+        if timeout_s is not None:
+            limits = replace(limits, timeout_s=timeout_s)
+        # A home of its own: a server's runner may be at work in the real one.
+        runners = Runners(
+            bundled_runners(settings.model_copy(update={"home": scratch})), settings.runs.runner
+        )
+        try:
+            runner = await runners.choose(runner_name)
+            program = Program(found.folder, found.entry, found.call_main, arguments)
+            local = LocalRun(runner, program, limits, scratch)
+            _end_on_signals(local)
+            return await local.execute(_ignore if quiet else _show), asdict(limits), runner.name
+        finally:
+            await runners.close()
+
+
+def _arguments(schema: dict[str, Any], given: list[str], params: str | None) -> dict[str, Any]:
+    """What was given as `name=value`, read as JSON unless the parameter is a string, over `--params`."""
+    arguments = _object(params) if params is not None else {}
+    properties: dict[str, Any] = schema.get("properties", {})
+    for item in given:
+        name, separator, value = item.partition("=")
+        if not separator or not name:
+            raise InvalidPayload(f"--param {item!r} is not of the form name=value.")
+        arguments[name] = _value(value, properties.get(name, {}))
+    return arguments
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidPayload(f"--params is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise InvalidPayload("--params is not a JSON object.")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _value(text: str, schema: dict[str, Any]) -> Any:
+    if schema.get("type") == "string":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _end_on_signals(local: "LocalRun") -> None:
+    """Ctrl-C or TERM ends the run, politely; the run's own grace sees to the rest."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, local.cancel)
+
+
+def _ignore(_line: LogLine) -> None:
+    """With --json only the object is printed."""
+
+
+def _show(line: LogLine) -> None:
+    if line.stream is Stream.SYSTEM:
+        note(f"automa: {line.text}")
+        return
+    out = sys.stdout.buffer if line.stream is Stream.STDOUT else sys.stderr.buffer
+    out.write(line.data)
+    out.flush()
+
+
+def _conclude(result: "LocalResult") -> None:
+    outcome = result.outcome
+    if outcome.has_result:
+        print(json.dumps(result.result, indent=2, ensure_ascii=False))
+    took = f"{outcome.state} after {outcome.duration_s:.2f} s"
+    if outcome.state is RunState.SUCCEEDED:
+        note(f"automa: {took}")
+    else:
+        note(f"automa: {took}: {outcome.reason or f'exit code {outcome.exit_code}'}")
+
+
+def _report(result: "LocalResult", limits: dict[str, Any], runner: str) -> dict[str, Any]:
+    from automa.runs.news import moment
+
+    outcome = result.outcome
+    started = moment(outcome.started_at)
+    return {
+        "id": result.run_id,
+        "state": outcome.state.value,
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "reason": outcome.reason,
+        "started_at": started.isoformat() if started else None,
+        "duration_s": round(outcome.duration_s, 6),
+        "result": result.result,
+        "runner": runner,
+        "limits": limits,
+        "enforcement": outcome.enforcement,
+        "log": [
+            {"seq": line.seq, "ts": line.ts, "stream": line.stream.label, "text": line.text}
+            for line in result.log
+        ],
+    }

@@ -1,0 +1,111 @@
+"""One run with no server and no database: the same checks, runner and sandbox, and a folder that then goes."""
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automa.runs import logs
+from automa.runs.hints import HintListener, Watch
+from automa.runs.news import lost
+from automa.sdk.attempts import RESULT, SPEC, read_outcome
+from automa.sdk.runlog import LogLine
+from automa.sdk.runs import Execution, Limits, Outcome, Runner, RunSpec
+from automa.storage.tables import new_id
+
+ShowLine = Callable[[LogLine], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is to run: files as a folder, the entry among them, and checked arguments."""
+
+    app_dir: Path
+    entry: str
+    call_main: bool
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResult:
+    """How a local run ended, with what `main` returned and the log."""
+
+    run_id: str
+    outcome: Outcome
+    result: Any
+    log: list[LogLine]
+
+
+class LocalRun:
+    """A run that lives and dies with this process."""
+
+    def __init__(self, runner: Runner, program: Program, limits: Limits, folder: Path) -> None:
+        self.run_id = new_id()
+        self._runner = runner
+        self._folder = folder
+        self._watch = Watch()
+        self._spec = RunSpec(
+            run_id=self.run_id,
+            attempt=1,
+            attempt_dir=folder / "attempt",
+            app_dir=program.app_dir,
+            entry=program.entry,
+            call_main=program.call_main,
+            params=dict(program.params),
+            limits=limits,
+            tie_to_pid=os.getpid(),
+            notify_path=folder / "hints",
+        )
+        self._execution: Execution | None = None
+
+    def cancel(self) -> None:
+        """Ask for the end; safe at any time."""
+        if self._execution is not None:
+            self._execution.cancel()
+
+    async def execute(self, show: ShowLine) -> LocalResult:
+        """Run to the end, showing each line as it comes. Raises SandboxFailed."""
+        self._spec.attempt_dir.mkdir()
+        (self._spec.attempt_dir / SPEC).write_text(json.dumps(self._spec.to_json()))
+        hints = HintListener(self._folder / "hints", lambda _: self._watch.woken.set())
+        hints.start()
+        try:
+            self._execution = await self._runner.start(self._spec)
+            ending = asyncio.create_task(self._await_end(self._execution))
+            async for lines in logs.follow(self._spec.attempt_dir, 0, self._watch):
+                for line in lines:
+                    show(line)
+            await ending
+        finally:
+            hints.stop()
+        return self._collect()
+
+    async def _await_end(self, execution: Execution) -> None:
+        try:
+            await execution.wait()
+        finally:
+            execution.close()
+            self._watch.ended = True
+            self._watch.woken.set()
+
+    def _collect(self) -> LocalResult:
+        folder = self._spec.attempt_dir
+        outcome = read_outcome(folder) or lost()
+        result = json.loads((folder / RESULT).read_bytes()) if outcome.has_result else None
+        return LocalResult(self.run_id, outcome, result, logs.read_page(folder, 0, 1 << 62))
+
+
+@asynccontextmanager
+async def scratch_folder() -> AsyncGenerator[Path]:
+    """A private folder that is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="automa-run-"))
+    try:
+        yield folder
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
