@@ -1,9 +1,10 @@
-"""What a plugin is: a frozen description whose hooks are the functions of one object or module."""
+"""What a plugin is, what it is handed, and what it describes to Automa at start."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
@@ -14,8 +15,9 @@ from automa.sdk.runs import Runner
 class Plugin:
     """What an entry point in the group `automa.plugins` names.
 
-    `hooks` is a module or an object whose functions carry `@hookimpl`. `api` is the range of
-    `automa.sdk.API_VERSION` it works with. `settings` validates `plugins.<name>` of the settings.
+    `name` is the entry point's own. `hooks` is a module or an object whose functions carry `@hookimpl`.
+    `api` is the range of `automa.sdk.API_VERSION` it works with. `settings` validates `plugins.<name>`
+    of the settings.
     """
 
     name: str
@@ -23,6 +25,17 @@ class Plugin:
     api: str = ">=1,<2"
     description: str = ""
     settings: type[BaseModel] | None = None
+
+
+class LookUp(Protocol):
+    """Reads one thing by its kind and id, as the API shows it; None if there is none (any more)."""
+
+    def __call__(self, kind: str, thing_id: str, /) -> Awaitable[Mapping[str, Any] | None]: ...
+
+
+async def see_nothing(_kind: str, _id: str, /) -> Mapping[str, Any] | None:
+    """The look-up of a context that is not tied to a server."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +46,16 @@ class PluginContext:
     settings: Any
     """An instance of the plugin's settings model, or None if it has none."""
     data_dir: Path
-    """A folder of its own, made on first use, kept over restarts."""
+    """A folder of its own, there before any hook is called and kept over restarts."""
     python: Path | None = None
     """The interpreter that an admin chose for scripts; None: the plugin decides."""
+    look_up: LookUp = see_nothing
+    """`await context.look_up("run", id)`: the thing that an event tells of, read-only."""
+
+    @property
+    def log(self) -> logging.Logger:
+        """The plugin's logger, `automa.plugins.<name>`."""
+        return logging.getLogger(f"automa.plugins.{self.plugin}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +65,42 @@ class RunnerDescriptor:
     name: str
     make: Callable[[PluginContext], Runner]
     rank: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDescriptor:
+    """A FastAPI path function, served at `/api/v1/plugins/<plugin><path>`.
+
+    `scope` is what a caller needs. Where none is named, reading needs `plugins:read` and everything else
+    `plugins:write`, so that a route is for administrators until its author says otherwise. `public` takes
+    all of it away: anybody who reaches the server may call. `options` go to FastAPI (`summary`, …).
+    """
+
+    path: str
+    endpoint: Callable[..., Any]
+    method: str = "GET"
+    scope: str | None = None
+    public: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def needed_scope(self) -> str:
+        return self.scope or ("plugins:read" if self.method in ("GET", "HEAD") else "plugins:write")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDescriptor:
+    """A Typer function, called as `automa plugin run <plugin> <name> …`; its docstring is the help."""
+
+    name: str
+    function: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerRequest:
+    """A run that needs a runner, and the names of those whose probe passed, the preferred one first."""
+
+    run_id: str
+    script_id: str | None
+    owner_id: str | None
+    runners: tuple[str, ...]
