@@ -11,6 +11,7 @@ from automa.config import Settings
 from automa.storage.session import Storage
 from automa.tables import metadata
 from support.postgres import PostgresServer, start_postgres
+from support.server import Server
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -57,3 +58,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def changes(storage: Storage) -> Changes:
     return changes_on(storage, after_commit=lambda: None)
+
+
+@pytest.fixture
+def server(home: Path) -> Iterator[Server]:
+    """A running server with a home of its own."""
+    running = Server(home).start()
+    yield running
+    running.close()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 CLOSE_CONNECTIONS_AFTER_S = 5
+_SETUP = """curl {url}/api/v1/setup --json '{{"token": "{token}", "email": "you@…", "password": "…"}}'"""
 
 
 @app.command()
@@ -134,8 +135,8 @@ async def _welcome(kernel: "Kernel", host: str, port: int) -> None:
             "Nobody is an administrator yet. Make the first one, either here on this machine:",
             "  automa user add you@example.org --role admin",
             "or with this one-time set-up token:",
-            f"  curl {url}/api/v1/setup --json "
-            f"""'{{"token": "{token}", "email": "you@example.org", "password": "…"}}'""",
+            f"  {token}",
+            "  " + _SETUP.format(url=url, token=token),
         ]
     note("\n".join(lines))
 

@@ -1,4 +1,4 @@
-"""One run with no server and no database: the same checks, runner and sandbox, and a folder that then goes."""
+"""One run with no server and no database: the same checks, runner and sandbox, and a folder that goes."""
 
 import asyncio
 import json
