@@ -82,9 +82,14 @@ class Dispatcher:
         self._loop = asyncio.create_task(self._work(), name="dispatcher")
         self._wake.set()
 
+    def begin_stop(self) -> None:
+        """Claim nothing more, and end the streams of those who follow."""
+        self._claiming = False
+        self.watchers.end_all()
+
     async def stop(self) -> None:
         """Claim nothing more and let go of the runs: their supervisors carry on without a server."""
-        self._claiming = False
+        self.begin_stop()
         self._hints.stop()
         tasks = [live.task for live in self._live.values() if live.task is not None]
         starting = [live.task for live in self._live.values() if live.task and live.execution is None]
@@ -94,7 +99,6 @@ class Dispatcher:
             if task is not None:
                 task.cancel()
         await asyncio.gather(*tasks, *filter(None, [self._loop]), return_exceptions=True)
-        self.watchers.end_all()
 
     def submitted(self) -> None:
         """Something was queued."""

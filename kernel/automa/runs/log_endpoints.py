@@ -1,0 +1,102 @@
+"""The logs of runs over HTTP: a page, the raw bytes, live."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import StreamingResponse
+
+from automa.auth.caller import Caller
+from automa.auth.guard import Guard
+from automa.runs import logs, repository
+from automa.runs.dispatch import Dispatcher
+from automa.runs.endpoints import RunId
+from automa.runs.models import RunRow
+from automa.runs.schemas import LogLineView, LogPage, RunView
+from automa.runs.service import RunService
+from automa.sdk.runlog import Stream
+from automa.sdk.runs import RunState
+from automa.storage.session import Storage
+
+OWN_STREAMS = frozenset({Stream.STDOUT, Stream.STDERR})
+
+
+def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storage: Storage) -> APIRouter:
+    """The routes under `/api/v1/runs/{run_id}/log`."""
+    router = APIRouter(prefix="/api/v1", tags=["runs"])
+    reads = Depends(guard.require("runs:read"))
+
+    async def find(run_id: str, caller: Caller) -> RunRow:
+        async with storage.read() as session:
+            return await service.get(session, caller, run_id)
+
+    @router.get("/runs/{run_id}/log", operation_id="read_run_log")
+    async def read_run_log(
+        run_id: RunId,
+        caller: Caller = reads,
+        after: Annotated[int, Query(ge=0, description="Lines after this sequence number.")] = 0,
+        limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
+        tail: Annotated[int | None, Query(ge=1, le=5000, description="Only the last lines.")] = None,
+    ) -> LogPage:
+        """The log, line by line."""
+        row = await find(run_id, caller)
+        ended = RunState(row.state).is_terminal
+        folder = service.attempt_dir(row)
+        lines = logs.read_page(folder, after, limit) if tail is None else logs.read_tail(folder, tail)
+        reached = lines[-1].seq if lines else after
+        complete = ended and (tail is not None or len(lines) < limit)
+        return LogPage(items=[LogLineView.of(line) for line in lines], next_after=reached, complete=complete)
+
+    @router.get("/runs/{run_id}/log/raw", operation_id="read_run_log_raw", response_class=Response)
+    async def read_run_log_raw(
+        run_id: RunId,
+        caller: Caller = reads,
+        stream: Annotated[str | None, Query(pattern="^(stdout|stderr)$")] = None,
+    ) -> StreamingResponse:
+        """Exactly the bytes that the script wrote, to both streams or to one."""
+        row = await find(run_id, caller)
+        wanted = OWN_STREAMS if stream is None else frozenset({Stream[stream.upper()]})
+        headers = {"Content-Disposition": f'attachment; filename="run-{row.id}.log"'}
+        body = logs.raw_bytes(service.attempt_dir(row), wanted)
+        return StreamingResponse(body, media_type="application/octet-stream", headers=headers)
+
+    @router.get(
+        "/runs/{run_id}/log/stream",
+        operation_id="stream_run_log",
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": {}}, "description": "Lines as they come."}},
+    )
+    async def stream_run_log(
+        run_id: RunId,
+        caller: Caller = reads,
+        after: Annotated[int | None, Query(ge=0, description="Resume after this sequence number.")] = None,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> StreamingResponse:
+        """The log as server-sent events: `line` with the sequence number as id, then one `end`."""
+        row = await find(run_id, caller)
+        start = after if after is not None else _sequence(last_event_id)
+        return StreamingResponse(
+            events(row, start),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def events(row: RunRow, after: int) -> AsyncGenerator[str]:
+        with dispatcher.watchers.watch(row.id) as watch:
+            watch.ended = await end_of(row) is not None  # asked while watching: no end is missed
+            yield ": log\n\n"
+            async for lines in logs.follow(service.attempt_dir(row), after, watch):
+                yield "".join(map(logs.line_event, lines)) or ": still there\n\n"
+        if (ended := await end_of(row)) is not None:
+            yield f"event: end\ndata: {ended.model_dump_json()}\n\n"
+
+    async def end_of(row: RunRow) -> RunView | None:
+        async with storage.read() as session:
+            now = await repository.get(session, row.id)
+        return RunView.of(now) if now is not None and RunState(now.state).is_terminal else None
+
+    return router
+
+
+def _sequence(last_event_id: str | None) -> int:
+    return int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0

@@ -1,0 +1,65 @@
+"""The room put together: what the composition root needs of it."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from fastapi import APIRouter
+
+from automa.audit.change import Changes
+from automa.auth.guard import Guard
+from automa.catalog.service import CatalogService
+from automa.config import Settings
+from automa.extend.host import PluginHost
+from automa.runs.choice import Runners
+from automa.runs.dispatch import Dispatcher
+from automa.runs.endpoints import routes
+from automa.runs.log_endpoints import log_routes
+from automa.runs.service import RunService
+from automa.storage.home import Home
+from automa.storage.session import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Everything about runs, wired."""
+
+    storage: Storage
+    changes: Changes
+    runners: Runners
+    service: RunService
+    dispatcher: Dispatcher
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        home: Home,
+        storage: Storage,
+        changes: Changes,
+        catalog: CatalogService,
+        plugins: PluginHost,
+    ) -> Self:
+        runners = Runners([(item, context) for _, item, context in plugins.runners()], settings.runs.runner)
+        slots = settings.runs.max_concurrent
+        return cls(
+            storage=storage,
+            changes=changes,
+            runners=runners,
+            service=RunService(settings, home, catalog),
+            dispatcher=Dispatcher(storage, changes, home, runners, catalog, slots),
+        )
+
+    def routes(self, guard: Guard) -> list[APIRouter]:
+        """The routers of this room, to be included as they are."""
+        return [
+            routes(self.service, self.dispatcher, self.runners, guard, self.changes, self.storage),
+            log_routes(self.service, self.dispatcher, guard, self.storage),
+        ]
+
+    async def start(self) -> None:
+        await self.dispatcher.start()
+
+    async def stop(self) -> None:
+        """Claim nothing more, leave the runs to their supervisors, and end the runners' own helpers."""
+        await self.dispatcher.stop()
+        await self.runners.close()
