@@ -61,7 +61,7 @@ async def _serve(settings: "Settings") -> None:
     listener = _listen(settings.host, settings.port)
     port = listener.getsockname()[1]
     async with open_kernel(settings) as kernel:
-        app = create_app(kernel, port)
+        app = create_app(kernel)
         server = _make_server(app, settings)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from automa.audit.change import Changes
 from automa.auth.caller import Caller
 from automa.auth.guard import Guard
 from automa.http import idempotency
+from automa.http.idempotency import IdempotencyKey
 from automa.http.pagination import Page, PageRequest, cut, page_request
 from automa.runs.choice import Runners
 from automa.runs.dispatch import Dispatcher
@@ -20,12 +21,6 @@ from automa.sdk.runs import RunState
 from automa.storage.session import Storage
 
 RunId = Annotated[str, Path(max_length=64, description="The run's id.")]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        max_length=200, description="Sending the same request with the same key again gives the same run."
-    ),
-]
 
 
 def routes(
@@ -48,13 +43,15 @@ def routes(
             wanted.script_id, wanted.version_id, wanted.params, wanted.limits
         )
         async with changes(caller.actor) as change:
-            earlier = await idempotency.recall(change.session, caller.user_id, key, fingerprint)
+            session, user_id = change.session, caller.user_id
+            earlier = await idempotency.recall(session, user_id, key, fingerprint) if key else None
             if earlier is not None:
                 change.bookkeeping()
-                row = await service.get(change.session, caller, earlier)
+                row = await service.get(session, caller, earlier)
             else:
                 row = await service.submit(change, caller, wanted)
-                await idempotency.remember(change.session, caller.user_id, key, fingerprint, row.id)
+                if key:
+                    await idempotency.remember(session, user_id, key, fingerprint, row.id)
         return _accepted(row, response)
 
     def _accepted(row: RunRow, response: Response) -> RunView:

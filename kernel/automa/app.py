@@ -1,0 +1,97 @@
+"""The composition root: makes every part once, hands each what it needs, and puts the routes together."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import Depends, FastAPI
+
+from automa import __version__
+from automa.audit.change import Changes, changes_on
+from automa.auth.room import Auth
+from automa.auth.setup import ensure_setup_token
+from automa.catalog.room import Catalog
+from automa.config import Settings
+from automa.events.bus import Bus
+from automa.extend.delivery import attach
+from automa.extend.host import PluginHost
+from automa.health import health_routes
+from automa.http.docs import docs_routes
+from automa.http.stack import protect
+from automa.runs.room import Runs
+from automa.storage.home import Home
+from automa.storage.migrate import migrate
+from automa.storage.session import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The parts of a running server."""
+
+    settings: Settings
+    storage: Storage
+    changes: Changes
+    bus: Bus
+    plugins: PluginHost
+    auth: Auth
+    catalog: Catalog
+    runs: Runs
+    stopping: asyncio.Event
+
+    def begin_stop(self) -> None:
+        """The server was asked to end: nothing more is claimed, and open streams close."""
+        self.stopping.set()
+        self.bus.end_live()
+        self.runs.dispatcher.begin_stop()
+
+    async def setup_token(self) -> str | None:
+        """A new one-time set-up token while there is no administrator."""
+        return await ensure_setup_token(self.storage, self.changes, self.settings.auth.setup_ttl_s)
+
+
+@asynccontextmanager
+async def open_kernel(settings: Settings) -> AsyncGenerator[Kernel]:
+    """All parts, started; stopped in the reverse order at the end. Raises HomeLocked, ConfigError."""
+    home = Home(settings.home)
+    home.prepare()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(home.locked())
+        storage = Storage.open(settings)
+        stack.push_async_callback(storage.close)
+        await migrate(storage)
+        bus = Bus(storage)
+        changes = changes_on(storage, after_commit=bus.wake)
+        plugins = PluginHost(settings, storage, changes)
+        await plugins.load()
+        auth = Auth.open(settings, storage, changes)
+        catalog = Catalog.open(settings, home, storage, changes)
+        runs = Runs.open(settings, home, storage, changes, catalog.service, plugins)
+        kernel = Kernel(settings, storage, changes, bus, plugins, auth, catalog, runs, asyncio.Event())
+        await plugins.start()
+        stack.push_async_callback(plugins.stop)
+        attach(plugins, bus)
+        await bus.start()
+        stack.push_async_callback(bus.stop)
+        await runs.start()
+        stack.push_async_callback(runs.stop)
+        yield kernel
+
+
+def create_app(kernel: Kernel) -> FastAPI:
+    """The HTTP face of a started kernel. Raises RuntimeError if a route were open to everybody by mistake."""
+    app = FastAPI(title="Automa", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
+    guard = kernel.auth.guard
+    for router in (
+        health_routes(
+            kernel.settings, kernel.storage, kernel.runs.runners, guard, is_stopping=kernel.stopping.is_set
+        ),
+        docs_routes(app, Depends(guard.public)),
+        *kernel.auth.routes(),
+        *kernel.catalog.routes(guard),
+        *kernel.runs.routes(guard),
+    ):
+        app.include_router(router)
+    protect(app, kernel.settings)
+    guard.assert_covered(app)
+    return app
