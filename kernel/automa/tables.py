@@ -3,7 +3,8 @@
 import automa.audit.models
 import automa.auth.models
 import automa.events.models
-import automa.extend.models  # noqa: F401
+import automa.extend.models
+import automa.http.models  # noqa: F401
 from automa.storage.tables import Base
 
 metadata = Base.metadata
