@@ -8,8 +8,7 @@ for in the bytes, with searches that run in C; only a body that looks suspicious
 import json
 import math
 import re
-from collections.abc import Iterable
-from itertools import accumulate
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from starlette.exceptions import HTTPException
@@ -21,30 +20,29 @@ from automa.http.problems import problem_response
 MAX_DEPTH = 64
 MAX_JSON_BYTES = 1024 * 1024
 
-# The closing quote is optional and the repetition possessive, so that it takes linear time on any input.
-_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-# Possibly beyond a double (1.8e308): an exponent of three digits, or very many digits. What stands before
-# keeps ids such as a1e234 out.
-_HUGE_NUMBER = re.compile(rb"(?<![0-9A-Za-z.])\d[\d.]*+[eE]\+?\d{3}|(?<!\d)\d{200}")
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_STEP = [{"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(byte), 0) for byte in range(256)]
+# Possibly beyond a double (1.8e308): an exponent of three digits, or very many digits.
+_HUGE_EXPONENT = re.compile(rb"\d[eE]\+?\d{3}")
+_MANY_DIGITS = b"0" * 200
+_TO_ZERO = bytes(48 if 48 <= byte < 58 else byte for byte in range(256))
 
 
 def check_json(body: bytes, max_depth: int = MAX_DEPTH) -> None:
     """Raise InvalidRequest for JSON that must not be let in; what is no JSON at all is left to the parser."""
     if b"\0" in body:
         raise InvalidRequest("The body is not JSON in UTF-8.")
-    if _is_deep(body, max_depth):
-        raise InvalidRequest(f"The JSON of the body is nested more than {max_depth} levels deep.")
-    if _looks_suspicious(body):
-        _check_values(body)
-
-
-def _is_deep(body: bytes, max_depth: int) -> bool:
-    if body.count(b"[") + body.count(b"{") <= max_depth:
-        return False
-    brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
-    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > max_depth
+    may_be_deep = body.count(b"[") + body.count(b"{") > max_depth
+    is_suspicious = _looks_suspicious(body)
+    if not may_be_deep and not is_suspicious:
+        return
+    try:
+        value = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
+        _check_depth(value, max_depth)
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    except ValueError:
+        return
+    if is_suspicious:
+        _check_strings(value)
 
 
 def _looks_suspicious(body: bytes) -> bool:
@@ -53,27 +51,9 @@ def _looks_suspicious(body: bytes) -> bool:
         or b"\xed" in body  # so may these bytes, which Python decodes against the rules
         or b"NaN" in body
         or b"Infinity" in body
-        or _HUGE_NUMBER.search(body) is not None
+        or _HUGE_EXPONENT.search(body) is not None
+        or _MANY_DIGITS in body.translate(_TO_ZERO)
     )
-
-
-def _check_values(body: bytes) -> None:
-    try:
-        value = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
-    except ValueError:
-        return
-    for text in _strings(value):
-        if "\0" in text:
-            raise InvalidRequest("The body holds a NUL character (\\u0000).")
-        if not text.isascii():
-            _check_unicode(text)
-
-
-def _check_unicode(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequest("The body holds half of a surrogate pair, which is no character.") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -87,17 +67,47 @@ def _finite(text: str) -> float:
     return number
 
 
-def _strings(value: Any) -> Iterable[str]:
+def _check_depth(value: Any, max_depth: int) -> None:
+    level = [value]
+    for _ in range(max_depth):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return
+    if any(isinstance(item, list | dict) for item in level):
+        raise _too_deep(max_depth)
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()  # pyright: ignore[reportUnknownVariableType]
+    return value if isinstance(value, list) else ()  # pyright: ignore[reportUnknownVariableType]
+
+
+def _too_deep(max_depth: int) -> InvalidRequest:
+    return InvalidRequest(f"The JSON of the body is nested more than {max_depth} levels deep.")
+
+
+def _check_strings(value: Any) -> None:
+    for text in _strings(value):
+        if "\0" in text:
+            raise InvalidRequest("The body holds a NUL character (\\u0000).")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidRequest("The body holds half of a surrogate pair, which is no character.") from None
+
+
+def _strings(value: Any) -> Iterator[str]:
     waiting = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, str):
             yield item
-        elif isinstance(item, list):
-            waiting.extend(item)  # pyright: ignore[reportUnknownArgumentType]
         elif isinstance(item, dict):
             waiting.extend(item)  # pyright: ignore[reportUnknownArgumentType]
             waiting.extend(item.values())  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(item, list):
+            waiting.extend(item)  # pyright: ignore[reportUnknownArgumentType]
 
 
 class BodySafety:
