@@ -7,6 +7,9 @@ from typing import Any
 
 GENESIS = "0" * 64
 
+# Made once: json.dumps() makes one per call when it is given options.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
 _COVERED = (
     "seq", "at", "actor_kind", "actor_id", "actor_name", "address",
     "action", "target_kind", "target_id", "allowed", "details", "previous_hash",
@@ -18,5 +21,12 @@ def row_hash(row: dict[str, Any]) -> str:
     covered = {name: row[name] for name in _COVERED}
     at: datetime = covered["at"]
     covered["at"] = at.astimezone(UTC).isoformat(timespec="microseconds")
-    canonical = json.dumps(covered, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_encode(covered).encode()).hexdigest()
+
+
+def plain_json(details: dict[str, Any]) -> dict[str, Any]:
+    """The details as they will come back from the database, whose hash is to be the same then.
+
+    Keys that are no text would change, and so would their order. Raises TypeError for what is no JSON.
+    """
+    return json.loads(_encode(details)) if details else {}

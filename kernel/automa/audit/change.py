@@ -5,12 +5,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from automa.audit.chain import GENESIS, row_hash
-from automa.audit.models import AuditHead, AuditRow
-from automa.events.models import EventRow
+from automa.audit.chain import plain_json
+from automa.audit.ledger import Head, Ledger
 from automa.sdk.actors import Actor
 from automa.storage.session import Storage
 from automa.storage.tables import new_id, utc_now
@@ -35,6 +33,7 @@ class Change:
         action: str,
         target_kind: str,
         target_id: str,
+        /,
         *,
         allowed: bool = True,
         actor: Actor | None = None,
@@ -53,12 +52,12 @@ class Change:
                 "target_kind": target_kind,
                 "target_id": target_id,
                 "allowed": allowed,
-                "details": details,
+                "details": plain_json(details),
             }
         )
 
     def emit(
-        self, name: str, subject: str, *, owner_id: str | None = None, version: int = 1, **data: Any
+        self, name: str, subject: str, /, *, owner_id: str | None = None, version: int = 1, **data: Any
     ) -> None:
         """Tell of it once it is durable; `name` is past tense (`script.created`)."""
         self._events.append(
@@ -78,26 +77,11 @@ class Change:
     def has_events(self) -> bool:
         return bool(self._events)
 
-    async def seal(self) -> None:
+    async def seal(self, ledger: Ledger) -> Head | None:
         """Write the audit rows and events into the transaction; the last thing before its commit."""
-        if self._audit:
-            await self._extend_chain()
-        elif not self._is_bookkeeping:
+        if not self._audit and not self._is_bookkeeping:
             raise RuntimeError("a change without an audit row")
-        if self._events:
-            await self.session.execute(insert(EventRow), self._events)
-
-    async def _extend_chain(self) -> None:
-        found = (await self.session.execute(select(AuditHead.seq, AuditHead.hash))).one_or_none()
-        seq, previous = found or (0, GENESIS)
-        for row in self._audit:
-            seq += 1
-            row |= {"seq": seq, "previous_hash": previous}
-            previous = row["hash"] = row_hash(row)
-        await self.session.execute(insert(AuditRow), self._audit)
-        head = {"seq": seq, "hash": previous}
-        write = update(AuditHead).values(head) if found else insert(AuditHead).values(id=1, **head)
-        await self.session.execute(write)
+        return await ledger.write(self.session, self._audit, self._events)
 
 
 class Changes(Protocol):
@@ -109,12 +93,15 @@ class Changes(Protocol):
 def changes_on(storage: Storage, after_commit: Callable[[], None]) -> Changes:
     """Changes to this storage; `after_commit` is called when events have become durable."""
 
+    ledger = Ledger()
+
     @asynccontextmanager
     async def change(actor: Actor) -> AsyncGenerator[Change]:
         async with storage.write() as session:
             opened = Change(session, actor)
             yield opened
-            await opened.seal()
+            head = await opened.seal(ledger)
+        ledger.committed(head)
         if opened.has_events:
             after_commit()
 

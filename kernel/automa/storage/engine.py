@@ -1,6 +1,7 @@
 """Database engines: SQLite tuned for durability beside one writer, or PostgreSQL."""
 
 import json
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from automa.config import Settings
 from automa.errors import ConfigError
+from automa.storage.sqlite import connect
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -44,7 +46,7 @@ def make_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, "BEGIN", size=4), _sqlite(url, "BEGIN IMMEDIATE", size=1)
     options: dict[str, Any] = {
-        "json_serializer": _to_json,
+        "json_serializer": to_json,
         "pool_pre_ping": True,
         "pool_size": 5,
         "max_overflow": 10,
@@ -54,12 +56,16 @@ def make_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
 
 
 def _sqlite(url: URL, begin: str, size: int) -> AsyncEngine:
-    engine = create_async_engine(url, json_serializer=_to_json, pool_size=size, max_overflow=0)
+    engine = create_async_engine(
+        url,
+        async_creator=partial(connect, url.database or ":memory:"),
+        json_serializer=to_json,
+        pool_size=size,
+        max_overflow=0,
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
-        # The driver must not begin transactions by itself: it would begin them deferred.
-        connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in _PRAGMAS:
             cursor.execute(pragma)
@@ -74,5 +80,5 @@ def _sqlite(url: URL, begin: str, size: int) -> AsyncEngine:
     return engine
 
 
-def _to_json(value: Any) -> str:
+def to_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,96 @@
+"""The SQLite driver: aiosqlite's worker thread, visited once per statement.
+
+aiosqlite hops to its thread and back for making a cursor, for executing, for fetching and for closing.
+A hop costs more than most of our statements (measured: 18 hops and 3 to 4 ms for one audited change,
+6 hops and about 1 ms this way), so here a statement is executed, fetched and closed in one.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self, TypeVar
+
+import aiosqlite
+
+Answer = TypeVar("Answer")
+
+
+class Cursor:
+    """One statement and all its rows. Long results are to be read in pages: nothing is streamed."""
+
+    def __init__(self, connection: "Connection") -> None:
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self.arraysize = 1
+        self._connection = connection
+        self._rows: list[Any] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Self:
+        await self._connection.visit(self._execute, sql, parameters)
+        return self
+
+    async def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Self:
+        await self._connection.visit(self._executemany, sql, parameters)
+        return self
+
+    async def fetchall(self) -> list[Any]:
+        return await self.fetchmany(len(self._rows))
+
+    async def fetchmany(self, size: int | None = None) -> list[Any]:
+        size = self.arraysize if size is None else size
+        rows, self._rows = self._rows[:size], self._rows[size:]
+        return rows
+
+    async def fetchone(self) -> Any:
+        return next(iter(await self.fetchmany(1)), None)
+
+    async def close(self) -> None:
+        self._rows = []
+
+    def _execute(self, connection: sqlite3.Connection, sql: str, parameters: Sequence[Any]) -> None:
+        self._keep(connection.execute(sql, parameters))
+
+    def _executemany(
+        self, connection: sqlite3.Connection, sql: str, parameters: Iterable[Sequence[Any]]
+    ) -> None:
+        self._keep(connection.executemany(sql, parameters))
+
+    def _keep(self, cursor: sqlite3.Cursor) -> None:
+        self.description = cursor.description
+        self._rows = cursor.fetchall() if cursor.description else []
+        self.rowcount, self.lastrowid = cursor.rowcount, cursor.lastrowid
+        cursor.close()
+
+
+class Connection(aiosqlite.Connection):
+    """A connection whose cursors are used up in one visit to its thread."""
+
+    def cursor(self) -> Any:
+        return Cursor(self)
+
+    async def visit(self, work: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Do `work(connection, …)` in the thread that owns the connection."""
+        return await self._execute(work, self._conn, *arguments)  # pyright: ignore[reportUnknownMemberType]
+
+    async def commit(self) -> None:
+        if self.in_transaction:
+            await super().commit()
+
+    async def rollback(self) -> None:
+        if self.in_transaction:
+            await super().rollback()
+
+
+async def connect(path: str) -> Connection:
+    """Open a database; transactions are begun and ended by explicit statements only."""
+    connection = Connection(lambda: sqlite3.connect(path, isolation_level=None), iter_chunk_size=64)
+    # A command that is ended in the middle of something must not wait for this thread.
+    connection._thread.daemon = True  # pyright: ignore[reportPrivateUsage]
+    await connection
+    return connection
