@@ -32,6 +32,10 @@ async def users_page(session: AsyncSession, page: PageRequest) -> Sequence[UserR
     return (await session.execute(query)).scalars().all()
 
 
+async def all_users(session: AsyncSession) -> Sequence[UserRow]:
+    return (await session.execute(select(UserRow).order_by(UserRow.id.desc()))).scalars().all()
+
+
 async def other_active_admins(session: AsyncSession, user_id: str) -> int:
     query = select(func.count()).select_from(UserRow)
     query = query.where(UserRow.role == "admin", UserRow.active.is_(True), UserRow.id != user_id)
@@ -105,6 +109,11 @@ async def tokens_page(session: AsyncSession, user_id: str, page: PageRequest) ->
     query = query.order_by(TokenRow.id.desc()).limit(page.limit + 1)
     if page.after is not None:
         query = query.where(TokenRow.id < page.after)
+    return (await session.execute(query)).scalars().all()
+
+
+async def all_tokens(session: AsyncSession, user_id: str) -> Sequence[TokenRow]:
+    query = select(TokenRow).where(TokenRow.user_id == user_id).order_by(TokenRow.id.desc())
     return (await session.execute(query)).scalars().all()
 
 
