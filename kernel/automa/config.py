@@ -56,6 +56,9 @@ class UploadSettings(_Group):
     max_bytes: int = Field(32 * MiB, ge=1024, description="Largest upload, as sent.")
     max_unpacked_bytes: int = Field(128 * MiB, ge=1024, description="Largest application, unpacked.")
     max_files: int = Field(2000, ge=1, description="Most files in one application.")
+    max_ratio: int = Field(
+        250, ge=2, description="Most unpacked bytes per packed byte; beyond it an archive counts as a bomb."
+    )
 
 
 class RunSettings(_Group):

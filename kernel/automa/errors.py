@@ -56,6 +56,18 @@ class InvalidPayload(InvalidRequest):
     code, status, title = "invalid_payload", 422, "Some fields are not valid"
 
 
+class InvalidArchive(InvalidPayload):
+    """An archive holds something that is refused, or cannot be read; the detail names the member."""
+
+    code, title = "invalid_archive", "The archive is refused"
+
+
+class InvalidSource(InvalidPayload):
+    """The program cannot be run as it is; `problem` says line, column and why. A draft may hold it."""
+
+    code, title = "invalid_source", "The program has an error"
+
+
 class Unauthenticated(AutomaError):
     """Nobody is signed in, or the credentials are wrong, expired or revoked."""
 

@@ -21,6 +21,15 @@ class Home:
         return self.path / "runs"
 
     @property
+    def blobs(self) -> Path:
+        return self.path / "blobs"
+
+    @property
+    def trees(self) -> Path:
+        """The files of versions, ready to be shown to runs; each can be made again from blobs."""
+        return self.path / "trees"
+
+    @property
     def plugins(self) -> Path:
         return self.path / "plugins"
 
@@ -40,7 +49,7 @@ class Home:
         """Make the folder if it is not there. Raises ConfigError."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.runs, self.plugins, self.scratch):
+            for folder in (self.runs, self.blobs, self.trees, self.plugins, self.scratch):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"AUTOMA_HOME cannot be used: {error}") from error

@@ -1,0 +1,140 @@
+"""What a program is, read from its entry file: kind, parameters, documentation, or what is wrong with it.
+
+python -m automa.catalog.inspect < FILE    prints an Inspection as JSON, within bounds of its own
+"""
+
+import ast
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+from automa.catalog.docstrings import Documentation, read_docstring
+from automa.catalog.names import Names, is_writable
+from automa.catalog.signature import ANY_OBJECT, Function, schema_of
+from automa.catalog.source import JsonObject, Problem, Source, SourceError, read_source
+
+Kind = Literal["function", "plain"]
+
+MAX_SCHEMA_BYTES = 256 * 1024
+
+# Bounds of the helper process: honest files of the largest size need a tenth of them.
+_MEMORY_BYTES = 1024 * 1024 * 1024
+_CPU_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What is known of a program without running it."""
+
+    kind: Kind = "plain"
+    schema: JsonObject = field(default_factory=lambda: dict(ANY_OBJECT))
+    docstring: str | None = None
+    problem: Problem | None = None
+    is_text: bool = True
+    """False for a file that is no text at all: it cannot even be a draft."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Self:
+        problem = body.pop("problem")
+        return cls(**body, problem=Problem(**problem) if problem else None)
+
+    @classmethod
+    def failed(cls, message: str) -> Self:
+        return cls(problem=Problem(1, 1, message))
+
+
+def inspect_source(data: bytes) -> Inspection:
+    """Read the entry file of a program. Never raises for what is in it, but a hostile file costs memory and
+    time: a server calls `automa.catalog.inspector` instead."""
+    try:
+        return _inspect(read_source(data))
+    except SourceError as error:
+        return Inspection(problem=error.problem, is_text=error.is_text)
+    except (RecursionError, MemoryError):
+        return Inspection.failed("the file is nested too deeply, or too large, to be read")
+
+
+def _inspect(source: Source) -> Inspection:
+    docstring = ast.get_docstring(source.tree)
+    main = _find_main(source.tree)
+    if not _is_called(source, main):
+        return Inspection(docstring=docstring if is_writable(docstring) else None)
+    assert main is not None
+    docs = read_docstring(ast.get_docstring(main))
+    schema = schema_of(main, Names(source.tree), docs.parameters)
+    if len(json.dumps(schema)) > MAX_SCHEMA_BYTES:
+        raise SourceError(main.lineno, main.col_offset + 1, "the signature of main() is too large")
+    return Inspection("function", schema, _choose(docstring, docs))
+
+
+def _choose(docstring: str | None, docs: Documentation) -> str | None:
+    return docstring if docstring and is_writable(docstring) else docs.text
+
+
+def _find_main(tree: ast.Module) -> Function | None:
+    """The last definition counts, as it does when the file is executed."""
+    for node in reversed(tree.body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "main":
+            return node
+    return None
+
+
+def _is_called(source: Source, main: Function | None) -> bool:
+    """Whether Automa calls `main`: `entry` of `[tool.automa]` says so, else the shape of the file."""
+    wanted = _wanted_entry(source.metadata)
+    if wanted is None:
+        return main is not None and not any(_is_guard(node) for node in source.tree.body)
+    if wanted == "main" and main is None:
+        raise SourceError(
+            1, 1, '`[tool.automa]` says entry = "main", but there is no main() at the top level'
+        )
+    return wanted == "main"
+
+
+def _wanted_entry(metadata: dict[str, Any]) -> str | None:
+    tool = metadata.get("tool", {})
+    automa: Any = tool.get("automa", {}) if isinstance(tool, dict) else {}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    entry: Any = automa.get("entry") if isinstance(automa, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if entry not in (None, "main", "script"):
+        raise SourceError(
+            1, 1, '`entry` of `[tool.automa]` must be "main" (call it) or "script" (run the file)'
+        )
+    return entry
+
+
+def _is_guard(node: ast.stmt) -> bool:
+    """`if __name__ == "__main__":`, either way round."""
+    match node:
+        case ast.If(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
+            sides = {_side(left), _side(right)}
+            return sides == {"__name__", "'__main__'"}
+        case _:
+            return False
+
+
+def _side(node: ast.expr) -> str | None:
+    match node:
+        case ast.Name(id="__name__"):
+            return "__name__"
+        case ast.Constant(value="__main__"):
+            return "'__main__'"
+        case _:
+            return None
+
+
+def _limit_this_process() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    _limit_this_process()
+    inspected = inspect_source(sys.stdin.buffer.read())
+    sys.stdout.write(json.dumps(inspected.to_json()))

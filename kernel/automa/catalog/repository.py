@@ -1,0 +1,121 @@
+"""Queries about scripts and versions, nothing else."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from automa.catalog.models import ScriptRow, VersionRow
+from automa.http.pagination import PageRequest
+
+_scripts: Any = ScriptRow.__table__
+_versions: Any = VersionRow.__table__
+
+ScriptWithCurrent = tuple[ScriptRow, VersionRow | None]
+
+
+async def add_script(session: AsyncSession, row: Mapping[str, Any]) -> None:
+    await session.execute(insert(_scripts).values(row))
+
+
+async def add_version(session: AsyncSession, row: Mapping[str, Any]) -> None:
+    await session.execute(insert(_versions).values(row))
+
+
+async def change_script(session: AsyncSession, script_id: str, **values: Any) -> None:
+    await session.execute(
+        update(ScriptRow)
+        .where(ScriptRow.id == script_id)
+        .values(values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def script(session: AsyncSession, script_id: str) -> ScriptWithCurrent | None:
+    """A script and its current version, as the database has them now."""
+    query = _with_current().where(ScriptRow.id == script_id).execution_options(populate_existing=True)
+    found: Any = (await session.execute(query)).one_or_none()
+    return None if found is None else (found[0], found[1])
+
+
+async def has_name(session: AsyncSession, owner_id: str, name_key: str, but: str = "") -> bool:
+    query = select(ScriptRow.id).where(
+        ScriptRow.owner_id == owner_id, ScriptRow.name_key == name_key, ScriptRow.id != but
+    )
+    return (await session.scalar(query)) is not None
+
+
+async def script_by_name(session: AsyncSession, owner_id: str, name_key: str) -> str | None:
+    """The id of an owner's script."""
+    return await session.scalar(
+        select(ScriptRow.id).where(ScriptRow.owner_id == owner_id, ScriptRow.name_key == name_key)
+    )
+
+
+async def scripts_page(
+    session: AsyncSession, owner_id: str | None, search: str | None, request: PageRequest
+) -> Sequence[ScriptWithCurrent]:
+    """Newest first, one more than asked for. `search` is compared with name keys."""
+    query = _with_current().order_by(ScriptRow.id.desc()).limit(request.limit + 1)
+    if owner_id is not None:
+        query = query.where(ScriptRow.owner_id == owner_id)
+    if search:
+        query = query.where(ScriptRow.name_key.contains(search, autoescape=True))
+    if request.after is not None:
+        query = query.where(ScriptRow.id < request.after)
+    rows: Sequence[Any] = (await session.execute(query)).all()
+    return [(row[0], row[1]) for row in rows]
+
+
+def _with_current() -> Select[ScriptRow, VersionRow | None]:
+    query: Any = select(ScriptRow, VersionRow)
+    return query.outerjoin(VersionRow, VersionRow.id == ScriptRow.current_version_id)
+
+
+async def version(session: AsyncSession, script_id: str, reference: str) -> VersionRow | None:
+    """A version of a script, by its id or its number."""
+    query = select(VersionRow).where(VersionRow.script_id == script_id, _is(reference))
+    return await session.scalar(query)
+
+
+async def versions_page(session: AsyncSession, script_id: str, request: PageRequest) -> Sequence[VersionRow]:
+    """Newest first, one more than asked for."""
+    query = select(VersionRow).where(VersionRow.script_id == script_id)
+    if request.after is not None:
+        query = query.where(VersionRow.id < request.after)
+    return (await session.scalars(query.order_by(VersionRow.id.desc()).limit(request.limit + 1))).all()
+
+
+async def runnable(session: AsyncSession, script_id: str, reference: str | None) -> Any | None:
+    """What a run needs of a version (by default the current one), in one query.
+
+    The version's columns are null if the script has no such version.
+    """
+    wanted = VersionRow.id == ScriptRow.current_version_id if reference is None else _is(reference)
+    query = (
+        select(
+            ScriptRow.name, ScriptRow.owner_id,
+            VersionRow.id.label("version_id"), VersionRow.number, VersionRow.digest, VersionRow.entry,
+            VersionRow.kind, VersionRow.parameters, VersionRow.draft,
+        )
+        .outerjoin(VersionRow, (VersionRow.script_id == ScriptRow.id) & wanted)
+        .where(ScriptRow.id == script_id)
+    )  # fmt: skip
+    return (await session.execute(query)).one_or_none()
+
+
+async def remove_script(session: AsyncSession, script_id: str) -> None:
+    await session.execute(delete(_versions).where(_versions.c.script_id == script_id))
+    await session.execute(delete(_scripts).where(_scripts.c.id == script_id))
+
+
+async def manifests(session: AsyncSession) -> Sequence[tuple[str, Any]]:
+    """Digest and manifest of every version: all that blobs and trees are kept for."""
+    rows: Any = await session.execute(select(VersionRow.digest, VersionRow.manifest))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _is(reference: str) -> ColumnElement[bool]:
+    is_number = reference.isascii() and reference.isdigit() and len(reference) < 10
+    return VersionRow.number == int(reference) if is_number else VersionRow.id == reference

@@ -1,0 +1,189 @@
+"""What scripts and versions look like on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from automa.catalog.diff import FileDiff
+from automa.catalog.manifest import Manifest
+from automa.catalog.models import ScriptRow, VersionRow
+from automa.catalog.scriptnames import MAX_CHARS
+
+MAX_NOTE_CHARS = 1000
+MAX_DESCRIPTION_CHARS = 10_000
+
+_NO_NUL = r"^[^\x00]*$"  # JSON bodies have been checked, fields of uploads have not
+
+# The name itself is checked by `scriptnames`, which says what is wrong with it.
+Name = Annotated[str, StringConstraints(max_length=4 * MAX_CHARS)]
+Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION_CHARS, pattern=_NO_NUL)]
+Note = Annotated[str, StringConstraints(max_length=MAX_NOTE_CHARS, pattern=_NO_NUL)]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=36)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewScript(_Body):
+    """A script of one file, as text."""
+
+    name: Name
+    source: str = Field(description="The Python source.")
+    file_name: str = Field("main.py", max_length=255, description="What the file is called in the tree.")
+    description: Description = ""
+    draft: bool = Field(False, description="Save it even if it cannot run; a draft has line and column.")
+    note: Note = Field("", description="What is said about its first version.")
+
+
+class NewSource(_Body):
+    """An edit: a new text for the entry file. The other files stay as they are in the base version."""
+
+    source: str
+    base: Reference | None = Field(None, description="Id or number; the current version by default.")
+    draft: bool = False
+    current: bool = Field(True, description="Make it the current version, unless it is a draft.")
+    note: Note = ""
+
+
+class ScriptChanges(_Body):
+    """What to change; what is left out stays."""
+
+    name: Name | None = None
+    description: Description | None = None
+
+
+class CurrentVersion(_Body):
+    """The version that runs when none is named."""
+
+    version: Reference = Field(description="Id or number.")
+
+
+class ProblemView(BaseModel):
+    """Why the program cannot run; line and column count from 1."""
+
+    line: int
+    column: int
+    message: str
+
+
+class ActorView(BaseModel):
+    """Who did it."""
+
+    kind: str
+    id: str
+    name: str
+
+
+class FileView(BaseModel):
+    """One file of a version."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+    executable: bool
+
+
+class VersionSummary(BaseModel):
+    """One snapshot of a script; it never changes."""
+
+    id: str
+    script_id: str
+    number: int
+    digest: str = Field(description="Names the content: the same files and entry have the same digest.")
+    entry: str
+    kind: Literal["function", "plain"] = Field(
+        description="`function`: main() is called with the parameters. `plain`: the file is run."
+    )
+    size_bytes: int
+    draft: bool
+    problem: ProblemView | None
+    note: str
+    created_at: datetime
+    created_by: ActorView
+
+    @classmethod
+    def of(cls, row: VersionRow) -> Self:
+        return cls.model_validate(_version_fields(row))
+
+
+class VersionView(VersionSummary):
+    """A version with its files and what it can be called with."""
+
+    docstring: str | None
+    parameters: dict[str, Any] = Field(description="JSON Schema (draft 2020-12) of a run's `params`.")
+    files: list[FileView]
+
+    @classmethod
+    def of(cls, row: VersionRow) -> Self:
+        files = [
+            {"path": file.path, "size_bytes": file.size, "sha256": file.sha256, "executable": file.executable}
+            for file in Manifest.from_json(row.manifest).files
+        ]
+        more = {"docstring": row.docstring, "parameters": row.parameters, "files": files}
+        return cls.model_validate({**_version_fields(row), **more})
+
+
+def _version_fields(row: VersionRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in VersionSummary.model_fields}
+
+
+class ScriptSummary(BaseModel):
+    """A script as lists show it."""
+
+    id: str
+    owner_id: str
+    name: str
+    description: str
+    revision: int = Field(description="Counts the changes; the ETag.")
+    last_number: int = Field(description="The number of the newest version, which may be a draft.")
+    current: VersionSummary | None = Field(description="What runs; null while there are drafts only.")
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, script: ScriptRow, current: VersionRow | None) -> Self:
+        return cls.model_validate(
+            {**_script_fields(script), "current": VersionSummary.of(current) if current else None}
+        )
+
+
+class ScriptView(ScriptSummary):
+    """A script with all there is to know of its current version."""
+
+    current: VersionView | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @classmethod
+    def of(cls, script: ScriptRow, current: VersionRow | None) -> Self:
+        return cls.model_validate(
+            {**_script_fields(script), "current": VersionView.of(current) if current else None}
+        )
+
+
+def _script_fields(row: ScriptRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ScriptSummary.model_fields if name != "current"}
+
+
+class FileDiffView(BaseModel):
+    """What became of one file."""
+
+    path: str
+    status: Literal["added", "removed", "changed", "renamed"]
+    old_path: str | None = Field(description="The path before, of a renamed file.")
+    binary: bool
+    too_large: bool = Field(description="Too large to be compared by lines.")
+    mode_changed: bool = Field(description="It became executable, or ceased to be.")
+    lines: str | None = Field(description="A unified diff.")
+
+    @classmethod
+    def of(cls, diff: FileDiff) -> Self:
+        return cls.model_validate({name: getattr(diff, name) for name in cls.model_fields})
+
+
+class DiffView(BaseModel):
+    """How one version differs from another."""
+
+    old: VersionSummary
+    new: VersionSummary
+    files: list[FileDiffView]

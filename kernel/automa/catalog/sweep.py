@@ -1,0 +1,46 @@
+"""Freeing the disk of files that no version has any more."""
+
+import asyncio
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from automa.catalog import repository
+from automa.catalog.manifest import Manifest
+from automa.catalog.trees import Trees
+from automa.storage.blobs import BlobStore
+from automa.storage.session import Storage
+
+GRACE_S = 3600.0
+"""A blob is published before the version that has it is saved: the young ones are left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    blobs: int
+    trees: int
+
+
+class Sweeper:
+    """Removes blobs and trees that nothing refers to."""
+
+    def __init__(self, storage: Storage, blobs: BlobStore, trees: Trees) -> None:
+        self._storage = storage
+        self._blobs = blobs
+        self._trees = trees
+
+    async def sweep(self, grace_s: float = GRACE_S, used_trees: Collection[str] = ()) -> Swept:
+        """`used_trees` are digests of runs that go on. Safe beside uploads and beside another sweep."""
+        before = time.time() - grace_s
+        async with self._storage.read() as session:
+            versions = await repository.manifests(session)
+        manifests = {digest: Manifest.from_json(body) for digest, body in versions}
+        used = set(manifests) | {file.sha256 for one in manifests.values() for file in one.files}
+        return await asyncio.to_thread(self._remove, used, set(manifests) | set(used_trees), before)
+
+    def _remove(self, used: set[str], used_trees: set[str], before: float) -> Swept:
+        trees = [digest for digest in self._trees.digests() if digest not in used_trees]
+        for digest in trees:
+            self._trees.remove(digest)
+        unused = [digest for digest in self._blobs.digests() if digest not in used]
+        return Swept(sum(self._blobs.remove(digest, before) for digest in unused), len(trees))
