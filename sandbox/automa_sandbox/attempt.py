@@ -1,0 +1,398 @@
+"""One attempt under supervision: an event loop over its pipes, its processes, its signals and its timers."""
+
+import json
+import os
+import resource
+import select
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from automa.sdk import attempts
+from automa.sdk.runlog import LogWriter, Stream
+from automa.sdk.runs import Enforcement, Outcome, RunSpec, RunState, Usage
+from automa_sandbox import processes
+from automa_sandbox.bubblewrap import Plan
+from automa_sandbox.cgroups import Group, Hierarchy
+from automa_sandbox.endings import End, Seen, Stop, decide
+from automa_sandbox.frames import Frames, is_json
+from automa_sandbox.hints import Hints
+from automa_sandbox.launch import Launched, launch
+from automa_sandbox.pump import LogPump
+from automa_sandbox.watching import Watcher
+
+_READ_BYTES = 256 * 1024
+_DRAIN_BYTES = 4 * 1024 * 1024
+_KILL_AGAIN_S = 1.0
+_EARLY_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the host found out once and every shim inherits."""
+
+    plan: Plan
+    seccomp: bytes
+    hierarchy: Hierarchy | None
+    counts_processes: bool
+    """Whether a user namespace counts processes for itself (Linux 5.14)."""
+
+
+class Cancel(Protocol):
+    """Somebody asks for the end: `descriptor` becomes readable, and `came` is true."""
+
+    came: bool
+    descriptor: int
+
+
+class Attempt:
+    """Runs to its end; what is to be known afterwards is in the Outcome and on disk."""
+
+    def __init__(self, machine: Machine, spec: RunSpec, cancel: Cancel) -> None:
+        self.spec = spec
+        self.started_at: float | None = None
+        self._machine = machine
+        self._cancel = cancel
+        self._began = time.monotonic()
+        self._writer = LogWriter(spec.attempt_dir)
+        self._pump = LogPump(self._writer, spec.limits.log_bytes)
+        self._frames = Frames(spec.limits.result_bytes)
+        self._hints = Hints(spec.notify_path, spec.run_id)
+        self._poll = select.poll()
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._early_stderr = b""
+        self._info = b""
+        self._group: Group | None = None
+        self._launched: Launched | None = None
+        self._init: int | None = None
+        self._alive: set[int] = set()
+        """Handles (pidfds) of bubblewrap and of the sandbox's init: all is over when both have ended."""
+        self._init_handle: int | None = None
+        self._bwrap_handle = -1
+        self._status = 0
+        self._child_usage: resource.struct_rusage | None = None
+        self._stop: Stop | None = None
+        self._kill_at: float | None = None
+        self._killed_after_grace = False
+        self._watcher = Watcher(spec.limits, memory=False, inodes=False, cpu_s=None)
+
+    def run(self) -> Outcome:
+        """Start the sandbox, see to it until nothing of it is left, and tell how it ended."""
+        self._start()
+        while self._alive:
+            self._turn()
+        self._drain()
+        return self._finish()
+
+    def abandon(self) -> None:
+        """End everything after a failure of this supervisor."""
+        for _ in range(100):
+            self._kill_everything()
+            if self._launched is None or self._reap(os.WNOHANG):
+                break
+            time.sleep(0.02)
+        if self._group is not None:
+            self._group.remove()
+
+    # The start
+
+    def _start(self) -> None:
+        machine, spec = self._machine, self.spec
+        if machine.hierarchy is not None:
+            name = f"{spec.run_id}-{spec.attempt}-{os.getpid()}"
+            self._group = Group(machine.hierarchy, name, spec.limits)
+        params = "{}" if spec.call_main else json.dumps(spec.params)
+        launched = launch(machine.plan, spec, params, machine.seccomp, self._group)
+        self._launched = launched
+        self._bwrap_handle = os.pidfd_open(launched.pid)
+        self._alive.add(self._bwrap_handle)
+        self._on(launched.frames, self._read_frames)
+        self._on(launched.stdout, self._read_stdout)
+        self._on(launched.stderr, self._read_stderr)
+        self._on(launched.info, self._read_info)
+        self._on(self._bwrap_handle, self._bwrap_ended)
+        self._on(self._cancel.descriptor, self._take_signal)
+        self._tie(spec.tie_to_pid)
+        self._watcher = Watcher(
+            spec.limits,
+            memory=self._group is None,
+            inodes=not machine.plan.as_root,
+            cpu_s=self._group.cpu_s if self._group is not None else None,
+        )
+        self._watcher.start()
+
+    def _tie(self, pid: int | None) -> None:
+        if pid is None:
+            return
+        try:
+            self._on(os.pidfd_open(pid), self._tied_process_ended)
+        except ProcessLookupError:
+            self._end("tied")
+
+    # The loop
+
+    def _on(self, descriptor: int, callback: Callable[[int], None]) -> None:
+        os.set_blocking(descriptor, False)
+        self._callbacks[descriptor] = callback
+        self._poll.register(descriptor, select.POLLIN)
+
+    def _off(self, descriptor: int) -> None:
+        self._poll.unregister(descriptor)
+        del self._callbacks[descriptor]
+        os.close(descriptor)
+
+    def _turn(self) -> None:
+        for descriptor, _ in self._poll.poll(self._wait_ms()):
+            callback = self._callbacks.get(descriptor)
+            if callback is not None:
+                callback(descriptor)
+        now = time.monotonic()
+        if _is_due(self._pump.deadline(), now):
+            self._pump.flush_held()
+            self._hints.log_grew()
+        if _is_due(self._timeout_at(), now):
+            self._end("timeout")
+        if _is_due(self._kill_at, now):
+            self._kill()
+        if _is_due(self._watcher.due(), now) and self._init is not None:
+            self._look()
+        self._hints.send_due(now)
+
+    def _wait_ms(self) -> int | None:
+        times = (
+            self._pump.deadline(),
+            self._timeout_at(),
+            self._kill_at,
+            self._watcher.due(),
+            self._hints.due(),
+        )
+        due = min((at for at in times if at is not None), default=None)
+        return None if due is None else max(0, round((due - time.monotonic()) * 1000 + 0.5))
+
+    def _timeout_at(self) -> float | None:
+        limit = self.spec.limits.timeout_s
+        return None if limit is None or self._stop is not None else self._began + limit
+
+    # What comes in
+
+    def _read_stdout(self, descriptor: int) -> None:
+        self._read(descriptor, Stream.STDOUT)
+
+    def _read_stderr(self, descriptor: int) -> None:
+        data = self._read(descriptor, Stream.STDERR)
+        if not self._frames.ready:
+            self._early_stderr = (self._early_stderr + data)[-_EARLY_BYTES:]
+
+    def _read(self, descriptor: int, stream: Stream) -> bytes:
+        data = self._read_or_close(descriptor)
+        if data:
+            self._pump.feed(stream, data)
+            self._hints.log_grew()
+        return data
+
+    def _read_frames(self, descriptor: int) -> None:
+        self._frames.feed(self._read_or_close(descriptor))
+        if self._frames.ready and self.started_at is None:
+            self.started_at, self._began = time.time(), time.monotonic()
+            self._hints.started()
+
+    def _read_or_close(self, descriptor: int) -> bytes:
+        try:
+            data = os.read(descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return b""
+        if not data:
+            self._off(descriptor)
+        return data
+
+    def _read_info(self, descriptor: int) -> None:
+        """bubblewrap tells which process is the sandbox's init, in pieces of JSON."""
+        self._info += self._read_or_close(descriptor)
+        if self._init is not None or b"}" not in self._info:
+            return
+        init = int(json.loads(self._info)["child-pid"])
+        with suppress(ProcessLookupError):
+            self._init_handle = os.pidfd_open(init)
+            self._init = init
+            self._alive.add(self._init_handle)
+            self._on(self._init_handle, self._init_ended)
+
+    def _take_signal(self, descriptor: int) -> None:
+        with suppress(BlockingIOError):
+            os.read(descriptor, 64)
+        if self._cancel.came:
+            self._end("cancel")
+
+    def _tied_process_ended(self, descriptor: int) -> None:
+        self._off(descriptor)
+        self._end("tied")
+
+    def _bwrap_ended(self, handle: int) -> None:
+        self._reap(0)
+        self._alive.discard(handle)
+        self._off(handle)
+        if self._init_handle is not None and self._init_handle in self._alive:
+            processes.kill(self._init_handle)
+
+    def _init_ended(self, handle: int) -> None:
+        # Linux tells of the end of a pid namespace's init when every process in it is gone.
+        self._alive.discard(handle)
+        self._off(handle)
+
+    def _reap(self, options: int) -> bool:
+        assert self._launched is not None
+        pid, status, usage = os.wait4(self._launched.pid, options)
+        if pid == 0:
+            return False
+        code = os.waitstatus_to_exitcode(status)
+        self._status = code if code >= 0 else 128 - code
+        self._child_usage = usage
+        return True
+
+    # The end
+
+    def _end(self, why: Stop) -> None:
+        """Ask the whole tree to end; what is left after the grace is killed."""
+        if self._stop is not None:
+            return
+        self._stop = why
+        limits = self.spec.limits
+        said = {
+            "timeout": f"Time is up after {limits.timeout_s:g} s" if limits.timeout_s else "",
+            "cpu_time": "The CPU time is used up",
+            "cancel": "Cancelled",
+            "tied": "Cancelled: the command that had started this run ended",
+            "memory": "More memory is used than the limit allows",
+            "disk": "More files are written than the limit allows",
+        }[why]
+        self._say(f"{said}; the run is asked to end.")
+        self._kill_at = time.monotonic() + limits.grace_s
+        if self._init is None or why in ("memory", "disk"):
+            self._kill_everything()
+        else:
+            processes.terminate_below(self._init)
+
+    def _kill(self) -> None:
+        if not self._killed_after_grace:
+            self._killed_after_grace = True
+            self._say(f"Still running after {self.spec.limits.grace_s:g} s: killed.")
+        self._kill_everything()
+        self._kill_at = time.monotonic() + _KILL_AGAIN_S
+
+    def _kill_everything(self) -> None:
+        for handle in (self._init_handle, self._bwrap_handle):
+            if handle is not None and handle in self._alive:
+                processes.kill(handle)
+        if self._group is not None:
+            self._group.kill()
+
+    def _look(self) -> None:
+        assert self._init is not None
+        found = self._watcher.look(self._init)
+        if found is not None:
+            self._end(found)
+
+    def _say(self, text: str) -> None:
+        self._pump.say(text)
+        self._hints.log_grew()
+
+    def _drain(self) -> None:
+        """What the ended processes left in the pipes."""
+        assert self._launched is not None
+        for descriptor in (self._launched.frames, self._launched.stdout, self._launched.stderr):
+            begin = self._writer.bytes
+            while descriptor in self._callbacks and self._writer.bytes - begin < _DRAIN_BYTES:
+                if not select.select([descriptor], [], [], 0)[0]:
+                    break
+                self._callbacks[descriptor](descriptor)
+
+    def _finish(self) -> Outcome:
+        usage = self._usage()
+        end = decide(self._seen(usage))
+        has_result = end.state is RunState.SUCCEEDED and self._keep_result()
+        if end.state is RunState.OOM_KILLED:
+            self._say("Killed: the run used more memory than its limit allows.")
+        self._pump.close()
+        self._hints.flush()
+        if self._group is not None:
+            self._group.remove()
+        return self._outcome(end, usage, has_result)
+
+    def _seen(self, usage: Usage) -> Seen:
+        return Seen(
+            ready=self._frames.ready,
+            status=self._status,
+            told_exit=self._frames.exit_code,
+            note=self._frames.note,
+            stop=self._stop,
+            killed_after_grace=self._killed_after_grace,
+            oom_kills=usage.oom_kills or 0,
+            early_stderr=self._early_stderr.decode("utf-8", "replace"),
+            timeout_s=self.spec.limits.timeout_s,
+            result_refused=self._refusal(),
+        )
+
+    def _refusal(self) -> str | None:
+        value = self._frames.value
+        if self._frames.broken or (value is not None and not is_json(value)):
+            return "The result that it sent is not JSON or too large."
+        return None
+
+    def _keep_result(self) -> bool:
+        if self._frames.value is None:
+            return False
+        path = self.spec.attempt_dir / attempts.RESULT
+        draft = path.with_name(f".{path.name}")
+        with draft.open("wb") as file:
+            file.write(self._frames.value)
+            file.flush()
+            os.fdatasync(file.fileno())
+        draft.rename(path)  # made durable with the exit record, which is in the same folder
+        return True
+
+    def _usage(self) -> Usage:
+        if self._group is not None:
+            return self._group.usage()
+        used = self._child_usage
+        return Usage() if used is None else Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+
+    def _outcome(self, end: End, usage: Usage, has_result: bool) -> Outcome:
+        return Outcome(
+            end.state,
+            end.exit_code,
+            end.signal,
+            end.reason,
+            started_at=self.started_at,
+            finished_at=time.time(),
+            duration_s=time.monotonic() - self._began,
+            usage=usage,
+            log_lines=self._writer.lines,
+            log_bytes=self._writer.bytes,
+            log_cut_bytes=self._pump.cut_bytes,
+            has_result=has_result,
+            enforcement=enforcement(self._machine, self._group),
+        )
+
+
+def _is_due(at: float | None, now: float) -> bool:
+    return at is not None and at <= now
+
+
+def enforcement(machine: Machine, group: Group | None) -> dict[str, Enforcement]:
+    """How firmly each limit is held on this machine, by the names of the fields of Limits."""
+    as_root = machine.plan.as_root
+    own_count = group is not None or as_root or machine.counts_processes
+    return {
+        "memory_bytes": "hard" if group is not None else "soft",
+        "processes": "hard" if own_count else "soft",
+        "cpus": "hard" if group is not None and group.limits_cpu else "none",
+        "cpu_time_s": "hard" if group is not None else "soft",
+        "disk_bytes": "hard",
+        "disk_inodes": "hard" if as_root else "soft",
+        "open_files": "hard",
+        "log_bytes": "hard",
+        "result_bytes": "hard",
+        "timeout_s": "hard",
+    }

@@ -1,0 +1,169 @@
+"""What a sandbox looks like from the inside, as options of bubblewrap."""
+
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from automa_sandbox.interpreter import Interpreter, site_folders
+
+APP, WORK, HARNESS = "/app", "/work", "/automa"
+
+# The descriptors that bubblewrap inherits. The first five stay open in the sandbox.
+STDIN_FD, STDOUT_FD, STDERR_FD, CONFIG_FD, FRAMES_FD = range(5)
+ARGS_FD, SECCOMP_FD, INFO_FD, PASSWD_FD, GROUP_FD = range(5, 10)
+
+_SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_ETC = (
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/ld.so.cache",
+    "/etc/mime.types",
+    "/etc/pki/ca-trust",
+    "/etc/pki/tls/certs",
+    "/etc/protocols",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+)
+_CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+_NAMESPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything about sandboxes that is the same for each run on this machine."""
+
+    bwrap: str
+    interpreter: Interpreter
+    as_root: bool
+    """Started by root: no user namespace, and each run gets a host user of its own."""
+    scratch: Path
+    """An empty folder on which a private tmpfs is mounted, as root, for what a run may write."""
+    head: tuple[str, ...]
+    tail: tuple[str, ...]
+
+
+def make_plan(bwrap: str, interpreter: Interpreter, folder: Path, as_root: bool) -> Plan:
+    """Look at this machine once; `folder` keeps the empty folders that plans refer to."""
+    empty, scratch = folder / "empty", folder / "scratch"
+    for path in (empty, scratch):
+        path.mkdir(exist_ok=True)
+        path.chmod(0o755)
+    head = [
+        *_privileges(as_root), *_NAMESPACES, "--die-with-parent", "--hostname", "automa", "--clearenv",
+        *_system(), *_etc(), "--proc", "/proc", "--dev", "/dev",
+    ]  # fmt: skip
+    tail: list[str] = []
+    for prefix in interpreter.prefixes:
+        tail += bind_read_only(prefix, prefix)
+    for site in site_folders(interpreter.prefixes):
+        tail += ["--ro-bind", str(empty), site]
+    tail += bind_read_only(str(interpreter.harness), HARNESS)
+    return Plan(bwrap, interpreter, as_root, scratch, tuple(head), tuple(tail))
+
+
+def arguments(plan: Plan, app_dir: Path, disk_bytes: int) -> bytes:
+    """The options of one run, as bubblewrap reads them from a descriptor."""
+    options = [
+        *plan.head,
+        *(_scratch_of_shim(plan.scratch) if plan.as_root else _scratch_of_bubblewrap(disk_bytes)),
+        *plan.tail,
+        *bind_read_only(str(app_dir), APP),
+        "--perms", "0444", "--file", str(PASSWD_FD), "/etc/passwd",
+        "--perms", "0444", "--file", str(GROUP_FD), "/etc/group",
+        # As an ordinary user the script owns what bubblewrap made: nothing of it stays writable.
+        "--remount-ro", "/dev", "--remount-ro", "/",
+        "--seccomp", str(SECCOMP_FD), "--info-fd", str(INFO_FD),
+    ]  # fmt: skip
+    return b"".join(option.encode("utf-8", "surrogateescape") + b"\0" for option in options)
+
+
+def command(plan: Plan) -> list[str]:
+    interpreter = [plan.interpreter.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/main.pyc"]
+    return ["bwrap", "--args", str(ARGS_FD), "--", *interpreter]
+
+
+def passwd(uid: int) -> bytes:
+    return f"root:x:0:0:root:/:/bin/false\nautoma:x:{uid}:{uid}:Automa run:{WORK}:/bin/sh\n".encode()
+
+
+def group(uid: int) -> bytes:
+    return f"root:x:0:\nautoma:x:{uid}:\n".encode()
+
+
+def environment() -> dict[str, str]:
+    """What every script finds in its environment."""
+    certificates = next((path for path in _CERTIFICATES if Path(path).exists()), None)
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": WORK,
+        "TMPDIR": "/tmp",  # noqa: S108 - the run's own
+        "USER": "automa",
+        "LOGNAME": "automa",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        **({"SSL_CERT_FILE": certificates} if certificates else {}),
+    }
+
+
+def _privileges(as_root: bool) -> Iterable[str]:
+    if as_root:
+        # In a user namespace root would still own the host's files. The harness gives up these two.
+        return ("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+    return ("--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000")
+
+
+def _system() -> Iterable[str]:
+    yield from bind_read_only("/usr", "/usr")
+    for name in _SYSTEM:
+        path = Path("/") / name
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), str(path))
+        elif path.is_dir():
+            yield from bind_read_only(str(path), str(path))
+
+
+def _etc() -> Iterable[str]:
+    yield from ("--perms", "0755", "--dir", "/etc")
+    for name in _ETC:
+        if Path(name).exists():
+            yield from bind_read_only(name, name)
+    localtime = Path("/etc/localtime")
+    if localtime.is_symlink():
+        yield from ("--symlink", str(localtime.readlink()), str(localtime))
+    yield from ("--symlink", f"{HARNESS}/etc/hosts", "/etc/hosts")
+    yield from ("--symlink", f"{HARNESS}/etc/nsswitch.conf", "/etc/nsswitch.conf")
+
+
+def _scratch_of_shim(scratch: Path) -> Iterable[str]:
+    """As root: one tmpfs, made by the launcher with a size and an inode limit over all three paths."""
+    for name, place in (("tmp", "/tmp"), ("work", WORK), ("shm", "/dev/shm")):  # noqa: S108
+        yield from ("--bind", f"{scratch}/{name}", place)
+
+
+def _scratch_of_bubblewrap(disk_bytes: int) -> Iterable[str]:
+    for perms, place in (("1777", "/tmp"), ("0700", WORK), ("1777", "/dev/shm")):  # noqa: S108
+        yield from ("--perms", perms, "--size", str(disk_bytes), "--tmpfs", place)
+
+
+def bind_read_only(source: str, place: str) -> list[str]:
+    """A bind mount whose parent folders everybody may pass: bubblewrap would copy a private home's mode."""
+    options: list[str] = []
+    for parent in reversed(Path(place).parents):
+        if str(parent) not in ("/", "/usr", "/etc"):
+            options += ["--perms", "0755", "--dir", str(parent)]
+    return [*options, "--ro-bind", source, place]
+
+
+def is_executable(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IXUSR)
+    except OSError:
+        return False

@@ -1,0 +1,223 @@
+"""Control groups, version 1 or 2, where this process may make them: limits that hold a whole tree."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from automa.sdk.runs import Limits, Usage
+
+_V1 = ("memory", "pids", "cpu", "cpuacct")
+_NEEDED = ("memory", "pids")
+_PERIOD_US = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """Where groups can be made. `parents` maps a controller to a folder; version 2 has one for all."""
+
+    version: int
+    parents: dict[str, Path]
+
+    @property
+    def folders(self) -> list[Path]:
+        return list(dict.fromkeys(self.parents.values()))
+
+    def has(self, controller: str) -> bool:
+        return controller in self.parents
+
+
+def detect(name: str) -> Hierarchy | None:
+    """A place for groups, `name` being our part of it; None if memory and process limits cannot be set."""
+    mounts = Path("/proc/self/mountinfo").read_text()
+    own = Path("/proc/self/cgroup").read_text()
+    found = _version_1(mounts, own) or _version_2(mounts, own)
+    if found is None:
+        return None
+    hierarchy = Hierarchy(found.version, {key: path / name for key, path in found.parents.items()})
+    try:
+        for folder in hierarchy.folders:
+            folder.mkdir(exist_ok=True)
+            if hierarchy.version == 2:
+                _enable(folder, hierarchy)
+    except OSError:
+        return None
+    return hierarchy
+
+
+def _version_1(mounts: str, own: str) -> Hierarchy | None:
+    parents: dict[str, Path] = {}
+    for line in own.splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in set(controllers.split(",")) & set(_V1):
+            folder = _folder(mounts, "cgroup", controller, path)
+            if folder is not None and os.access(folder, os.W_OK):
+                parents[controller] = folder
+    return Hierarchy(1, parents) if all(name in parents for name in _NEEDED) else None
+
+
+def _version_2(mounts: str, own: str) -> Hierarchy | None:
+    """A delegated subtree; the processes in it that are ours have to move to a leaf first."""
+    path = next((line[3:] for line in own.splitlines() if line.startswith("0::")), None)
+    folder = None if path is None else _folder(mounts, "cgroup2", None, path)
+    if folder is None or not os.access(folder / "cgroup.procs", os.W_OK):
+        return None
+    try:
+        available = (folder / "cgroup.controllers").read_text().split()
+        if not all(name in available for name in _NEEDED):
+            return None
+        parents = {name: folder for name in ("memory", "pids", "cpu") if name in available}
+        hierarchy = Hierarchy(2, parents)
+        if not set(parents) <= set((folder / "cgroup.subtree_control").read_text().split()):
+            _move_into_leaf(folder)
+            _enable(folder, hierarchy)
+    except OSError:
+        return None
+    return hierarchy
+
+
+def _move_into_leaf(folder: Path) -> None:
+    """A group with controllers for its children may hold no process itself (the root may)."""
+    if not (folder / "cgroup.type").exists():
+        return
+    server, host = os.getppid(), os.getpid()
+    inside = {int(pid) for pid in (folder / "cgroup.procs").read_text().split()}
+    if not inside <= {server, host}:
+        raise PermissionError("the group holds processes that are not ours to move")
+    leaf = folder / "automa-server"
+    leaf.mkdir(exist_ok=True)
+    for pid in inside:
+        _write(leaf / "cgroup.procs", str(pid))
+
+
+def _enable(folder: Path, hierarchy: Hierarchy) -> None:
+    _write(folder / "cgroup.subtree_control", " ".join(f"+{name}" for name in hierarchy.parents))
+
+
+def _folder(mounts: str, kind: str, controller: str | None, path: str) -> Path | None:
+    """Where a group is mounted. In a container the mount may show only a part of the hierarchy."""
+    for line in mounts.splitlines():
+        left, _, right = line.partition(" - ")
+        root, place = left.split()[3:5]
+        found_kind, _, options = right.split(None, 2)
+        if found_kind != kind or (controller is not None and controller not in options.split(",")):
+            continue
+        inside = "" if path == root else path.removeprefix(root.rstrip("/"))
+        return Path(place) / inside.lstrip("/")
+    return None
+
+
+class Group:
+    """The groups of one run, one per folder of the hierarchy."""
+
+    def __init__(self, hierarchy: Hierarchy, name: str, limits: Limits) -> None:
+        self._hierarchy = hierarchy
+        self._at = {key: parent / name for key, parent in hierarchy.parents.items()}
+        self._folders = list(dict.fromkeys(self._at.values()))
+        self.limits_cpu = False
+        for folder in self._folders:
+            folder.mkdir()
+        if hierarchy.version == 1:
+            self._limit_version_1(limits)
+        else:
+            self._limit_version_2(limits)
+
+    def _limit_version_1(self, limits: Limits) -> None:
+        memory = self._at["memory"]
+        _write(memory / "memory.limit_in_bytes", str(limits.memory_bytes))
+        with suppress(OSError):  # only there if the kernel accounts for swap
+            _write(memory / "memory.memsw.limit_in_bytes", str(limits.memory_bytes))
+        _write(self._at["pids"] / "pids.max", str(limits.processes + _OWN_PROCESSES))
+        if "cpu" in self._at:
+            with suppress(OSError):
+                _write(self._at["cpu"] / "cpu.cfs_period_us", str(_PERIOD_US))
+                _write(self._at["cpu"] / "cpu.cfs_quota_us", str(round(limits.cpus * _PERIOD_US)))
+                self.limits_cpu = True
+
+    def _limit_version_2(self, limits: Limits) -> None:
+        folder = self._folders[0]
+        _write(folder / "memory.max", str(limits.memory_bytes))
+        for name, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
+            with suppress(OSError):
+                _write(folder / name, value)
+        _write(folder / "pids.max", str(limits.processes + _OWN_PROCESSES))
+        if "cpu" in self._at:
+            with suppress(OSError):
+                _write(folder / "cpu.max", f"{round(limits.cpus * _PERIOD_US)} {_PERIOD_US}")
+                self.limits_cpu = True
+
+    def join(self) -> None:
+        """Move the calling process in; what it starts is born there."""
+        for folder in self._folders:
+            _write(folder / "cgroup.procs", "0")
+
+    def kill(self) -> None:
+        """KILL for every process in it."""
+        for folder in self._folders:
+            if self._hierarchy.version == 2 and (folder / "cgroup.kill").exists():
+                _write(folder / "cgroup.kill", "1")
+                continue
+            for pid in (folder / "cgroup.procs").read_text().split():
+                with suppress(OSError):
+                    os.kill(int(pid), 9)
+
+    def oom_kills(self) -> int:
+        name = "memory.oom_control" if self._hierarchy.version == 1 else "memory.events"
+        return _field(self._at["memory"] / name, "oom_kill") or 0
+
+    def cpu_s(self) -> float | None:
+        if self._hierarchy.version == 2:
+            used = _field(self._folders[0] / "cpu.stat", "usage_usec")
+            return None if used is None else used / 1e6
+        if "cpuacct" not in self._at:
+            return None
+        return _number(self._at["cpuacct"] / "cpuacct.usage", 1e-9)
+
+    def usage(self) -> Usage:
+        peak = "memory.max_usage_in_bytes" if self._hierarchy.version == 1 else "memory.peak"
+        bytes_ = _number(self._at["memory"] / peak)
+        return Usage(self.cpu_s(), None if bytes_ is None else int(bytes_), self.oom_kills())
+
+    def remove(self) -> None:
+        for folder in self._folders:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+_OWN_PROCESSES = 2
+"""bubblewrap and its init, which stand in the group beside the script's processes."""
+
+
+def remove_leftovers(hierarchy: Hierarchy) -> None:
+    """Remove groups of runs that have ended; a group that still holds a process stays."""
+    for parent in hierarchy.folders:
+        for folder in parent.iterdir():
+            if folder.is_dir():
+                with suppress(OSError):
+                    folder.rmdir()
+
+
+def _write(path: Path, value: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, value.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _number(path: Path, factor: float = 1) -> float | None:
+    try:
+        return int(path.read_text()) * factor
+    except (OSError, ValueError):
+        return None
+
+
+def _field(path: Path, name: str) -> int | None:
+    try:
+        for line in path.read_text().splitlines():
+            key, _, value = line.partition(" ")
+            if key == name:
+                return int(value)
+    except (OSError, ValueError):
+        return None
+    return None

@@ -1,0 +1,85 @@
+"""How a run ended: one pure decision over what was seen."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from automa.sdk.runs import RunState
+
+Stop = Literal["timeout", "cpu_time", "cancel", "memory", "disk", "tied"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The facts. `status` is bubblewrap's exit code, `told_exit` what the harness said it would exit with."""
+
+    ready: bool
+    status: int
+    told_exit: int | None = None
+    note: str | None = None
+    stop: Stop | None = None
+    killed_after_grace: bool = False
+    oom_kills: int = 0
+    early_stderr: str = ""
+    timeout_s: float | None = None
+    result_refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    state: RunState
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+
+
+def decide(seen: Seen) -> End:
+    """The state, with the exit code or the signal, and a sentence for people."""
+    code, signal = _code_or_signal(seen)
+    if seen.stop is not None:
+        return _stopped(seen, seen.stop, code, signal)
+    if not seen.ready:
+        return _not_started(seen)
+    if seen.oom_kills and code != 0:
+        return End(RunState.OOM_KILLED, code, signal, "It needed more memory than it may use.")
+    if seen.oom_kills:
+        reason = "A process of it was killed for using more memory than the run may use."
+        return End(RunState.OOM_KILLED, code, signal, reason)
+    if signal is not None:
+        return End(RunState.FAILED, None, signal, f"It was ended by signal {signal}.")
+    if code != 0:
+        return End(RunState.FAILED, code, None, seen.note or f"It exited with code {code}.")
+    if seen.result_refused is not None:
+        return End(RunState.FAILED, code, None, seen.result_refused)
+    return End(RunState.SUCCEEDED, 0)
+
+
+def _code_or_signal(seen: Seen) -> tuple[int | None, int | None]:
+    """bubblewrap reports a signal as 128 + its number; the harness tells exits with such codes apart."""
+    if seen.told_exit != seen.status and 128 < seen.status <= 128 + 64:
+        return None, seen.status - 128
+    return seen.status, None
+
+
+def _stopped(seen: Seen, stop: Stop, code: int | None, signal: int | None) -> End:
+    forced = " It ignored the request to end and was killed." if seen.killed_after_grace else ""
+    match stop:
+        case "timeout":
+            return End(RunState.TIMED_OUT, code, signal, f"It ran longer than {seen.timeout_s:g} s.{forced}")
+        case "cpu_time":
+            return End(RunState.TIMED_OUT, code, signal, f"It used up its CPU time.{forced}")
+        case "cancel":
+            return End(RunState.CANCELLED, code, signal, f"It was cancelled.{forced}")
+        case "tied":
+            return End(RunState.CANCELLED, code, signal, "The command that had started it ended.")
+        case "memory":
+            return End(RunState.OOM_KILLED, code, signal, "It needed more memory than it may use.")
+        case "disk":
+            return End(RunState.FAILED, code, signal, "It wrote more files than it may.")
+
+
+def _not_started(seen: Seen) -> End:
+    if seen.oom_kills:
+        return End(RunState.OOM_KILLED, None, None, "Not even the interpreter fits into the memory limit.")
+    said = " ".join(seen.early_stderr.split())[-500:]
+    reason = f"The sandbox did not start: {said or f'it ended with code {seen.status}'}"
+    return End(RunState.START_FAILED, None, None, reason)

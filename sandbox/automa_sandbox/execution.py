@@ -1,0 +1,50 @@
+"""A live attempt as the server sees it: a handle of its shim, however that was started."""
+
+import asyncio
+import os
+import signal
+
+
+class ShimExecution:
+    """Waits on the shim's pidfd and signals through it, so a reused process number cannot be hit."""
+
+    def __init__(self, handle: int, pid: int) -> None:
+        self.pid = pid
+        self._handle: int | None = handle
+        self._ended: asyncio.Future[None] | None = None
+
+    async def wait(self) -> None:
+        """Return when the shim is gone."""
+        if self._ended is None:
+            loop = asyncio.get_running_loop()
+            self._ended = loop.create_future()
+            if self._handle is None:
+                self._ended.set_result(None)
+            else:
+                loop.add_reader(self._handle, self._note_end)
+        await asyncio.shield(self._ended)
+
+    def cancel(self) -> None:
+        """Ask the shim to end its run."""
+        if self._handle is not None:
+            try:
+                signal.pidfd_send_signal(self._handle, signal.SIGTERM)
+            except ProcessLookupError:
+                return
+
+    def close(self) -> None:
+        """Let go of the handle; the run goes on."""
+        if self._handle is None:
+            return
+        if self._ended is not None and not self._ended.done():
+            self._ended.get_loop().remove_reader(self._handle)
+            self._ended.cancel()
+        os.close(self._handle)
+        self._handle = None
+
+    def _note_end(self) -> None:
+        assert self._handle is not None
+        assert self._ended is not None
+        self._ended.get_loop().remove_reader(self._handle)
+        if not self._ended.done():
+            self._ended.set_result(None)

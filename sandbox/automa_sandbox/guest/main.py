@@ -1,0 +1,211 @@
+"""The harness that runs inside the sandbox: it gives up what root it has, then runs the script as `__main__`.
+
+It is compiled for the script's interpreter and started bare (`-I -S`). Each import here is paid by every run,
+so it lives on built-in modules, and fetches `automa_guest` modules only when a script needs them.
+"""
+
+import builtins
+import marshal
+import os
+import sys
+
+CONFIG_FD = 3
+FRAMES_FD = 4
+READY, VALUE, NOTE, EXIT = 1, 2, 3, 4
+HARNESS = "/automa"
+APP = "/app"
+WORK = "/work"
+BIG_PARAMS_BYTES = 64 * 1024
+
+
+class Frames:
+    """What the harness tells the shim. Children of the script inherit nothing of it and stay silent."""
+
+    def __init__(self):
+        os.set_inheritable(FRAMES_FD, False)
+        self._pid = os.getpid()
+
+    def send(self, kind, payload=b""):
+        if os.getpid() != self._pid:
+            return
+        data = memoryview(bytes((kind,)) + len(payload).to_bytes(4, "little") + payload)
+        try:
+            while data:
+                data = data[os.write(FRAMES_FD, data) :]
+        except OSError:  # the shim is gone, or the script closed the descriptor: nobody listens
+            return
+
+
+def main():
+    config = read_config()
+    frames = Frames()
+    give_up_privileges(config)
+    prepare_process(config)
+    prepare_folder()
+    frames.send(READY)
+    code = run(config, frames)
+    frames.send(EXIT, code.to_bytes(4, "little", signed=True))
+    sys.exit(code)
+
+
+def read_config():
+    size = os.fstat(CONFIG_FD).st_size
+    config = marshal.loads(os.pread(CONFIG_FD, size, 0))  # noqa: S302 - the shim wrote it
+    os.close(CONFIG_FD)
+    return config
+
+
+def give_up_privileges(config):
+    """Become the run's own user. NO_NEW_PRIVS is set, so no program can bring anything back."""
+    uid = config["uid"]
+    if uid is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    if config["processes"] is not None:  # counted per user namespace: only from the inside
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_NPROC, (config["processes"], config["processes"]))
+    with open("/proc/self/status", "rb") as file:
+        status = file.read()
+    for line in status.splitlines():
+        name, _, value = line.partition(b":\t")
+        # The inheritable and the bounding set stay as they are: under NO_NEW_PRIVS nothing comes of them.
+        if name in (b"CapPrm", b"CapEff", b"CapAmb") and int(value, 16):
+            raise RuntimeError("the sandbox left capabilities to the script")
+        if (name == b"NoNewPrivs" and value != b"1") or (name == b"Seccomp" and value != b"2"):
+            raise RuntimeError("the sandbox runs without its system call filter")
+
+
+def prepare_process(config):
+    entry = f"{APP}/{config['entry']}"
+    os.chdir(WORK)
+    os.environ.clear()
+    os.environ.update(config["env"])
+    if not config["call_main"]:
+        hand_over_params(config["params"])
+    sys.argv = [entry]
+    sys.path.insert(0, os.path.dirname(entry))
+    # A script may wait for minutes after a line: it has to be seen at once.
+    sys.stdout.reconfigure(line_buffering=True)
+    add_interactive_builtins()
+
+
+def add_interactive_builtins():
+    """`exit()` and its friends, which `site` adds to every other interpreter."""
+    import _sitebuiltins
+
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+    builtins.help = _sitebuiltins._Helper()
+
+
+def hand_over_params(text):
+    """A plain script reads its parameters, as JSON, from the environment, or from a file if they are big."""
+    if len(text) <= BIG_PARAMS_BYTES:
+        os.environ["AUTOMA_PARAMS"] = text
+        return
+    path = "/tmp/automa-params.json"  # noqa: S108 - the run's own
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.environ["AUTOMA_PARAMS_FILE"] = path
+
+
+def prepare_folder():
+    """The script starts in a writable folder in which its own files can be opened by name."""
+    for name in os.listdir(APP):
+        os.symlink(f"{APP}/{name}", f"{WORK}/{name}")
+
+
+def run(config, frames):
+    """Run the script to its end and return its exit code."""
+    try:
+        module = new_main_module(sys.argv[0])
+        with open(sys.argv[0], "rb") as file:
+            code = compile(file.read(), sys.argv[0], "exec", dont_inherit=True)
+        exec(code, module.__dict__)  # noqa: S102 - what this whole program is for
+        if config["call_main"]:
+            call_main(module, config, frames)
+    except SystemExit as error:
+        return exit_code(error.code)
+    except BaseException as error:
+        return report(error, frames)
+    return 0
+
+
+def new_main_module(path):
+    from importlib.machinery import SourceFileLoader
+
+    module = type(sys)("__main__")
+    module.__dict__.update(
+        __file__=path,
+        __builtins__=builtins,
+        __loader__=SourceFileLoader("__main__", path),
+        __cached__=None,
+        __annotations__={},
+    )
+    sys.modules["__main__"] = module
+    return module
+
+
+def call_main(module, config, frames):
+    function = getattr(module, "main", None)
+    if not callable(function):
+        raise TypeError("this script has no main() to call")
+    value = function(**convert(function, config["params"]))
+    if type(value).__name__ == "coroutine":
+        import asyncio
+
+        value = asyncio.run(value)
+    text = harness_module("results").to_json(value).encode()
+    if len(text) > config["result_bytes"]:
+        raise ValueError(f"main returned {len(text)} bytes of JSON; the limit is {config['result_bytes']}")
+    frames.send(VALUE, text)
+
+
+def convert(function, params):
+    """Parameters come as JSON values; dates and enums are made only where an annotation asks for them."""
+    plain = (str, int, bool, list, dict)
+    annotations = getattr(function, "__annotations__", {})
+    if all(annotations.get(name, str) in plain for name in params):
+        return params
+    return harness_module("params").convert(function, params)
+
+
+def harness_module(name):
+    sys.path.append(HARNESS)
+    try:
+        return getattr(__import__(f"automa_guest.{name}"), name)
+    finally:
+        sys.path.remove(HARNESS)
+
+
+def exit_code(code):
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+def report(error, frames):
+    """Show an uncaught exception as Python would, without the frames of this harness."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(HARNESS_FILES):
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    summary = f"{type(error).__name__}: {error}"[:400]
+    frames.send(NOTE, summary.encode("utf-8", "replace"))
+    try:
+        sys.excepthook(type(error), error, trace)
+    except SystemExit as ending:
+        return exit_code(ending.code)
+    except BaseException:
+        sys.__excepthook__(type(error), error, trace)
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+HARNESS_FILES = "<automa"
+
+main()

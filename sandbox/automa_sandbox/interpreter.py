@@ -1,0 +1,102 @@
+"""The interpreter that scripts run on: where its files are, and the harness compiled for it."""
+
+import hashlib
+import marshal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Runs in the interpreter in question, which may be older or newer than ours.
+_QUERY = """
+import sys, marshal, importlib.util
+sources = marshal.loads(sys.stdin.buffer.read())
+head = importlib.util.MAGIC_NUMBER + bytes(12)
+files = {}
+for name, source in sources.items():
+    code = compile(source, "<automa/" + name + ".py>", "exec", dont_inherit=True)
+    files[name] = head + marshal.dumps(code)
+answer = {
+    "executable": getattr(sys, "_base_executable", None) or sys.executable,
+    "prefixes": [sys.base_prefix, sys.base_exec_prefix],
+    "version": ".".join(str(n) for n in sys.version_info[:3]),
+    "files": files,
+}
+sys.stdout.buffer.write(marshal.dumps(answer, 2))
+"""
+
+_GUEST = Path(__file__).with_name("guest")
+_MODULES = ("main", "results", "params")
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """An interpreter and the folder with the harness that was compiled for it."""
+
+    executable: str
+    prefixes: tuple[str, ...]
+    """The folders that hold it; what is under /usr is not among them."""
+    version: str
+    harness: Path
+
+
+class InterpreterUnusable(Exception):
+    """The chosen interpreter does not start or is too old."""
+
+
+def prepare(python: str, folder: Path) -> Interpreter:
+    """Ask an interpreter about itself and put the harness, compiled for it, under `folder`."""
+    answer = _ask(python)
+    files: dict[str, bytes] = answer["files"]
+    digest = hashlib.sha256(b"".join(files[name] for name in _MODULES)).hexdigest()[:16]
+    harness = folder / f"harness-{digest}"
+    if not harness.exists():
+        _write_harness(harness, files)
+    outside = {str(Path(prefix).resolve()) for prefix in answer["prefixes"]}
+    executable = str(Path(answer["executable"]).resolve())
+    # A prefix of / or /usr is a distribution's interpreter: it comes with /usr.
+    prefixes = sorted(prefix for prefix in outside if prefix not in ("/", "/usr") and not _in_usr(prefix))
+    return Interpreter(executable, tuple(prefixes), answer["version"], harness)
+
+
+def _in_usr(path: str) -> bool:
+    return path.startswith("/usr/")
+
+
+def _ask(python: str) -> dict[str, Any]:
+    sources = {name: (_GUEST / f"{name}.py").read_bytes() for name in _MODULES}
+    command = [python, "-I", "-S", "-c", _QUERY]
+    try:
+        done = subprocess.run(  # noqa: S603 - an administrator chose it
+            command, input=marshal.dumps(sources, 2), capture_output=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InterpreterUnusable(f"{python} does not start: {error}") from error
+    if done.returncode != 0:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise InterpreterUnusable(f"{python} cannot run scripts: {' '.join(last)}")
+    return marshal.loads(done.stdout)  # noqa: S302 - the interpreter that the administrator trusts
+
+
+def _write_harness(harness: Path, files: dict[str, bytes]) -> None:
+    """The folder appears whole or not at all; a run's own user must be able to read it."""
+    draft = harness.with_name(f".{harness.name}.{id(files)}")
+    package = draft / "automa_guest"
+    package.mkdir(parents=True)
+    (draft / "etc").mkdir()
+    (draft / "etc" / "hosts").write_text("127.0.0.1 localhost automa\n::1 localhost automa\n")
+    (draft / "etc" / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
+    (draft / "main.pyc").write_bytes(files["main"])
+    for name in _MODULES[1:]:
+        (package / f"{name}.pyc").write_bytes(files[name])
+    for path in (draft, *draft.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    draft.rename(harness)
+
+
+def site_folders(prefixes: tuple[str, ...]) -> list[str]:
+    """Every folder of installed packages: hidden from scripts, whose interpreter is to be a clean one."""
+    patterns = ("lib*/python*/site-packages", "lib*/python*/dist-packages")
+    roots = [Path("/usr"), Path("/usr/local"), *(Path(prefix) for prefix in prefixes)]
+    found = {path.resolve() for root in roots for pattern in patterns for path in root.glob(pattern)}
+    return sorted(str(path) for path in found if path.is_dir())

@@ -1,0 +1,135 @@
+"""From the shim to bubblewrap: a forked child makes itself what the sandbox is to inherit, and becomes it."""
+
+import ctypes
+import fcntl
+import marshal
+import os
+import random
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from automa.sdk.runs import RunSpec
+from automa_sandbox import bubblewrap
+from automa_sandbox.bubblewrap import Plan
+from automa_sandbox.cgroups import Group
+from automa_sandbox.limits import limit_this_process
+
+# A range that systemd documents as free for any use: https://systemd.io/UIDS-GIDS/
+_FIRST_UID, _LAST_UID = 1_879_048_192, 2_147_352_575
+
+_CLONE_NEWNS = 0x20000
+_MS_NOSUID, _MS_NODEV, _MS_REC, _MS_SLAVE = 0x2, 0x4, 0x4000, 0x80000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """The bubblewrap process of a run and the shim's ends of its pipes."""
+
+    pid: int
+    stdout: int
+    stderr: int
+    frames: int
+    info: int
+
+
+def launch(plan: Plan, spec: RunSpec, json_params: str, seccomp: bytes, group: Group | None) -> Launched:
+    """Start bubblewrap in a child of this process. What goes wrong in the child shows on its stderr."""
+    uid = random.SystemRandom().randint(_FIRST_UID, _LAST_UID) if plan.as_root else 1000
+    config = _guest_config(plan, spec, json_params, uid)
+    stdout, stderr, frames, info = (os.pipe() for _ in range(4))
+    sources = {
+        bubblewrap.STDIN_FD: os.open("/dev/null", os.O_RDONLY),
+        bubblewrap.STDOUT_FD: stdout[1],
+        bubblewrap.STDERR_FD: stderr[1],
+        bubblewrap.CONFIG_FD: _file_with(config),
+        bubblewrap.FRAMES_FD: frames[1],
+        bubblewrap.ARGS_FD: _file_with(bubblewrap.arguments(plan, spec.app_dir, spec.limits.disk_bytes)),
+        bubblewrap.SECCOMP_FD: _file_with(seccomp),
+        bubblewrap.INFO_FD: info[1],
+        bubblewrap.PASSWD_FD: _file_with(bubblewrap.passwd(uid)),
+        bubblewrap.GROUP_FD: _file_with(bubblewrap.group(uid)),
+    }
+    pid = os.fork()
+    if pid == 0:
+        _become_bubblewrap(plan, spec, uid, sources, group)
+    for descriptor in sources.values():
+        os.close(descriptor)
+    return Launched(pid, stdout[0], stderr[0], frames[0], info[0])
+
+
+def _guest_config(plan: Plan, spec: RunSpec, json_params: str, uid: int) -> bytes:
+    config = {
+        "entry": spec.entry,
+        "call_main": spec.call_main,
+        "params": spec.params if spec.call_main else json_params,
+        "env": {**bubblewrap.environment(), "AUTOMA_RUN_ID": spec.run_id, **spec.env},
+        "result_bytes": spec.limits.result_bytes,
+        "uid": uid if plan.as_root else None,
+        "processes": None if plan.as_root else spec.limits.processes,
+    }
+    return marshal.dumps(config, 2)
+
+
+def _file_with(data: bytes) -> int:
+    """A descriptor at the start of a nameless file with this content."""
+    descriptor = os.memfd_create("automa", os.MFD_CLOEXEC)
+    os.write(descriptor, data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _become_bubblewrap(
+    plan: Plan, spec: RunSpec, uid: int, sources: dict[int, int], group: Group | None
+) -> NoReturn:
+    try:
+        _arrange(sources)
+        if group is not None:
+            group.join()
+        if plan.as_root:
+            _mount_scratch(plan.scratch, spec, uid)
+        limit_this_process(spec.limits, own_user=plan.as_root, memory_by_cgroup=group is not None)
+        _reset_signals()
+        # bubblewrap's own environment can be read in the sandbox: it is empty.
+        os.execve(plan.bwrap, bubblewrap.command(plan), {})
+    except BaseException as error:
+        os.write(bubblewrap.STDERR_FD, f"the sandbox could not be prepared: {error}\n".encode())
+    finally:
+        os._exit(126)
+
+
+def _arrange(sources: dict[int, int]) -> None:
+    """Put each descriptor where the sandbox expects it; everything else closes at the exec."""
+    above = max(sources) + 1
+    safe = {target: fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, above) for target, source in sources.items()}
+    for target, source in safe.items():
+        os.dup2(source, target)
+
+
+def _mount_scratch(scratch: Path, spec: RunSpec, uid: int) -> None:
+    """One tmpfs for all that the run may write, in a mount namespace of its own."""
+    _check(_libc.unshare(_CLONE_NEWNS), "unshare")
+    _check(_libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None), "mount")
+    options = f"size={spec.limits.disk_bytes},nr_inodes={spec.limits.disk_inodes},mode=0755"
+    flags = _MS_NOSUID | _MS_NODEV
+    _check(_libc.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", flags, options.encode()), "mount")
+    for name, mode in (("tmp", 0o1777), ("work", 0o700), ("shm", 0o1777)):
+        folder = scratch / name
+        folder.mkdir()
+        folder.chmod(mode)
+        os.chown(folder, uid, uid)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def _reset_signals() -> None:
+    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

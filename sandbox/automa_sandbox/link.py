@@ -1,0 +1,192 @@
+"""The server's end of the host: it starts the host process and asks it for shims."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import automa
+import automa_sandbox
+from automa.sdk.errors import SandboxFailed, SandboxUnavailable
+
+_START_TIMEOUT_S = 30.0
+_MESSAGE_BYTES = 64 * 1024
+_BOOT = (
+    "import json, sys; settings = json.loads(sys.argv[1]); sys.path += settings['paths']; "
+    "from automa_sandbox.host import main; main(settings)"
+)
+
+
+class HostGone(Exception):
+    """The host ended before it answered: the attempt may have a shim or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A shim that the host has just forked."""
+
+    pid: int
+    start_time: int
+    handle: int
+
+
+class HostLink:
+    """One host process and the socket to it. Made by `open`, of no use any more once `is_gone`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket) -> None:
+        self._process = process
+        self._control = control
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[dict[str, str]] = self._loop.create_future()
+        self._waiting: dict[int, asyncio.Future[Forked]] = {}
+        self._last_id = 0
+        self._may_send = asyncio.Lock()
+        self.is_gone = False
+        self._loop.add_reader(control, self._receive)
+
+    @classmethod
+    async def open(cls, data_dir: Path, python: str, bwraps: list[str]) -> "HostLink":
+        """Start a host and wait until it can serve. Raises SandboxUnavailable with its reason if it cannot."""
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        settings = {
+            "control": its.fileno(),
+            "data_dir": str(data_dir),
+            "name": f"automa-{_short_name(data_dir)}",
+            "python": python,
+            "bwraps": bwraps,
+            "paths": _import_roots(),
+        }
+        with its, (data_dir / "host.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, json.dumps(settings)],
+                env={}, cwd="/", pass_fds=[its.fileno()], start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+            )  # fmt: skip
+        link = cls(process, ours)
+        try:
+            await link.found()
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def found(self) -> dict[str, str]:
+        """What the host found out about this machine. Raises SandboxUnavailable."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._ready), _START_TIMEOUT_S)
+        except TimeoutError:
+            raise SandboxUnavailable(
+                "Another server's sandbox host does not end; nothing was started."
+            ) from None
+
+    async def fork_shim(self, attempt_dir: Path) -> Forked:
+        """Ask for a shim. Raises SandboxFailed if there is none, HostGone if nobody knows."""
+        self._last_id += 1
+        number = self._last_id
+        answer: asyncio.Future[Forked] = self._loop.create_future()
+        self._waiting[number] = answer
+        try:
+            await self._send(json.dumps({"id": number, "attempt_dir": str(attempt_dir)}).encode())
+            return await answer
+        finally:
+            self._waiting.pop(number, None)
+
+    def close(self) -> None:
+        """Let the host end. Its shims live on."""
+        self._lose()
+
+    async def _send(self, message: bytes) -> None:
+        async with self._may_send:
+            while True:
+                if self.is_gone:
+                    raise HostGone
+                try:
+                    self._control.send(message)
+                except BlockingIOError:
+                    await _writable(self._loop, self._control)
+                except OSError:
+                    self._lose()
+                    raise HostGone from None
+                else:
+                    return
+
+    def _receive(self) -> None:
+        try:
+            data, handles, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, handles = b"", []
+        if not data:
+            self._lose()
+            return
+        message = json.loads(data)
+        if "ready" in message:
+            self._take_ready(message)
+        else:
+            self._take_answer(message, handles)
+
+    def _take_ready(self, message: dict[str, Any]) -> None:
+        if self._ready.done():
+            return
+        if message["ready"]:
+            self._ready.set_result(message["found"])
+        else:
+            self._ready.set_exception(SandboxUnavailable(message["reason"]))
+
+    def _take_answer(self, message: dict[str, Any], handles: list[int]) -> None:
+        answer = self._waiting.get(message["id"])
+        if answer is None or answer.done():  # whoever asked has given up; the run goes on
+            for handle in handles:
+                os.close(handle)
+        elif "error" in message or not handles:
+            answer.set_exception(SandboxFailed(f"The sandbox did not start: {message.get('error')}"))
+        else:
+            answer.set_result(Forked(message["pid"], message["start_time"], handles[0]))
+
+    def _lose(self) -> None:
+        if self.is_gone:
+            return
+        self.is_gone = True
+        self._loop.remove_reader(self._control)
+        self._control.close()
+        if not self._ready.done():
+            self._ready.set_exception(
+                SandboxUnavailable("The sandbox host ended while it started; see host.log.")
+            )
+            self._ready.exception()
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(HostGone())
+
+
+async def _writable(loop: asyncio.AbstractEventLoop, control: socket.socket) -> None:
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(control, lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
+    finally:
+        if control.fileno() >= 0:
+            loop.remove_writer(control)
+
+
+def _import_roots() -> list[str]:
+    """Where our two packages lie: one folder in an installed wheel, two in an editable install."""
+    packages = (automa.__file__, automa_sandbox.__file__)
+    return list(dict.fromkeys(str(Path(file).parent.parent) for file in packages if file))
+
+
+def _short_name(data_dir: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]

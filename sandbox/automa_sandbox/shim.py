@@ -1,0 +1,79 @@
+"""The shim: a process of its own for each attempt, from the claim to the exit record, whatever happens."""
+
+import errno
+import json
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from automa.sdk import attempts
+from automa.sdk.runs import Outcome, RunSpec, RunState
+from automa_sandbox.attempt import Attempt, Machine
+
+_PAUSES_S = (0.1, 0.5, 2.0, 5.0)
+
+
+class CancelSignal:
+    """TERM asks for the run's end. `descriptor` becomes readable when it has come."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self.descriptor, self._wakeup = os.pipe()
+        os.set_blocking(self.descriptor, False)
+        os.set_blocking(self._wakeup, False)
+        signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._take)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # The host keeps TERM blocked, so that a cancel cannot come too early for this handler.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def _take(self, *_: object) -> None:
+        self.came = True
+
+
+def supervise(machine: Machine, attempt_dir: Path, release_lock: Callable[[], None]) -> None:
+    """The life of a shim. The host's lock is released once the claim is on disk, or never will be."""
+    cancel = CancelSignal()
+    claimed = attempts.claim(attempt_dir)
+    release_lock()
+    if claimed:
+        _leave_record(attempt_dir, _outcome_of(machine, attempt_dir, cancel))
+
+
+def _outcome_of(machine: Machine, attempt_dir: Path, cancel: CancelSignal) -> Outcome:
+    attempt: Attempt | None = None
+    try:
+        spec = RunSpec.from_json(json.loads((attempt_dir / attempts.SPEC).read_bytes()))
+        attempt = Attempt(machine, spec, cancel)
+        return attempt.run()
+    except Exception as error:
+        traceback.print_exc()
+        if attempt is not None:
+            attempt.abandon()
+        return _failed(error, attempt)
+
+
+def _failed(error: Exception, attempt: Attempt | None) -> Outcome:
+    """The record of a supervisor that could not go on: the disk is full, or it has a bug."""
+    started_at = attempt.started_at if attempt is not None else None
+    state = RunState.START_FAILED if started_at is None else RunState.FAILED
+    told = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+    reason = f"Automa could not go on supervising it: {told}"
+    return Outcome(state, reason=reason, started_at=started_at, finished_at=time.time())
+
+
+def _leave_record(attempt_dir: Path, outcome: Outcome) -> None:
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            attempts.write_atomically(attempt_dir / attempts.EXIT, outcome.to_json())
+        except OSError as error:
+            if pause_s is None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                raise
+            time.sleep(pause_s)
+        else:
+            return
