@@ -1,7 +1,7 @@
 """The composition root: makes every part once, hands each what it needs, and puts the routes together."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from automa.events.bus import Bus
 from automa.extend.delivery import attach
 from automa.extend.host import PluginHost
 from automa.health import health_routes
+from automa.housekeeping import keep_house
 from automa.http.docs import docs_routes
 from automa.http.stack import protect
 from automa.runs.room import Runs
@@ -75,7 +76,18 @@ async def open_kernel(settings: Settings) -> AsyncGenerator[Kernel]:
         stack.push_async_callback(bus.stop)
         await runs.start()
         stack.push_async_callback(runs.stop)
+        background = [
+            asyncio.create_task(runs.folders.work()),
+            asyncio.create_task(keep_house(storage, catalog.sweeper, runs.folders)),
+        ]
+        stack.push_async_callback(_end, background)
         yield kernel
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def create_app(kernel: Kernel) -> FastAPI:
@@ -88,7 +100,7 @@ def create_app(kernel: Kernel) -> FastAPI:
         ),
         docs_routes(app, Depends(guard.public)),
         *kernel.auth.routes(),
-        *kernel.catalog.routes(guard),
+        *kernel.catalog.routes(guard, kernel.runs.of_scripts),
         *kernel.runs.routes(guard),
     ):
         app.include_router(router)

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         None,
-        description="`postgresql://…`, else SQLite in the home. AUTOMA_DATABASE_URL_FILE reads it from a file.",
+        description="`postgresql://…`, else SQLite in the home. AUTOMA_DATABASE_URL_FILE names a file with it.",
     )
     safe: bool = Field(False, description="Load the bundled plugins only.")
     log_level: str = Field(

@@ -1,10 +1,15 @@
 """All tables of the kernel together: what migrations and tests need to know, and nobody else."""
 
-import automa.audit.models
-import automa.auth.models
-import automa.events.models
-import automa.extend.models
-import automa.http.models  # noqa: F401
+from automa.audit import models as audit
+from automa.auth import models as auth
+from automa.catalog import models as catalog
+from automa.events import models as events
+from automa.extend import models as extend
+from automa.http import models as http
+from automa.runs import models as runs
 from automa.storage.tables import Base
+
+ROOMS = (audit, auth, catalog, events, extend, http, runs)
+"""The rooms that have tables; importing them is what makes the metadata whole."""
 
 metadata = Base.metadata

@@ -56,7 +56,7 @@ async def _run(
     quiet: bool,
 ) -> "tuple[LocalResult, dict[str, Any], str]":
     from automa import config
-    from automa.catalog.local import open_program
+    from automa.catalog.local import inspect_path
     from automa.catalog.parameters import check
     from automa.extend.bundled import bundled_runners
     from automa.runs.choice import Runners
@@ -64,7 +64,7 @@ async def _run(
 
     settings = config.load()
     async with scratch_folder() as scratch:
-        found = open_program(file, entry, scratch / "app", settings.uploads)
+        found = await asyncio.to_thread(inspect_path, file, scratch / "app", settings.uploads, entry)
         arguments = check(found.schema, _arguments(found.schema, given, params))
         limits = settings.limits.to_limits()
         if timeout_s is not None:

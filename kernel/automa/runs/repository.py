@@ -118,3 +118,14 @@ async def detach_from_script(session: AsyncSession, script_id: str) -> None:
 
 async def remove_of_script(session: AsyncSession, script_id: str) -> None:
     await session.execute(delete(_runs).where(_runs.c.script_id == script_id))
+
+
+async def existing(session: AsyncSession, run_ids: Collection[str]) -> set[str]:
+    """Those of the ids that have a row."""
+    return set((await session.scalars(select(RunRow.id).where(RunRow.id.in_(run_ids)))).all())
+
+
+async def digests_of_unfinished(session: AsyncSession) -> set[str]:
+    """The files that runs which have not ended need."""
+    query = select(RunRow.digest).where(RunRow.state.in_(UNFINISHED)).distinct()
+    return set((await session.scalars(query)).all())

@@ -14,7 +14,9 @@ from automa.runs.choice import Runners
 from automa.runs.dispatch import Dispatcher
 from automa.runs.endpoints import routes
 from automa.runs.log_endpoints import log_routes
+from automa.runs.ofscript import RunsOfScripts
 from automa.runs.service import RunService
+from automa.runs.sweep import RunFolders
 from automa.storage.home import Home
 from automa.storage.session import Storage
 
@@ -28,6 +30,8 @@ class Runs:
     runners: Runners
     service: RunService
     dispatcher: Dispatcher
+    folders: RunFolders
+    of_scripts: RunsOfScripts
 
     @classmethod
     def open(
@@ -41,12 +45,15 @@ class Runs:
     ) -> Self:
         runners = Runners([(item, context) for _, item, context in plugins.runners()], settings.runs.runner)
         slots = settings.runs.max_concurrent
+        folders = RunFolders(storage, home)
         return cls(
             storage=storage,
             changes=changes,
             runners=runners,
             service=RunService(settings, home, catalog),
             dispatcher=Dispatcher(storage, changes, home, runners, catalog, slots),
+            folders=folders,
+            of_scripts=RunsOfScripts(folders),
         )
 
     def routes(self, guard: Guard) -> list[APIRouter]:

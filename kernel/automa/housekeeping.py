@@ -1,0 +1,31 @@
+"""What keeps the disk from filling by itself, a while after the start and then now and again."""
+
+import asyncio
+import logging
+
+from automa.catalog.sweep import Sweeper
+from automa.runs import repository
+from automa.runs.sweep import RunFolders
+from automa.storage.session import Storage
+
+log = logging.getLogger(__name__)
+
+FIRST_AFTER_S = 300.0
+EVERY_S = 6 * 3600.0
+
+
+async def keep_house(storage: Storage, sweeper: Sweeper, folders: RunFolders) -> None:
+    """Sweep, until cancelled. What fails is logged and tried again the next time."""
+    pause = FIRST_AFTER_S
+    while True:
+        await asyncio.sleep(pause)
+        pause = EVERY_S
+        try:
+            async with storage.read() as session:
+                used = await repository.digests_of_unfinished(session)
+            swept = await sweeper.sweep(used_trees=used)
+            runs = await folders.sweep()
+        except Exception:
+            log.exception("Housekeeping met an error")
+        else:
+            log.info("Removed %d unused blobs, %d trees, %d run folders", swept.blobs, swept.trees, runs)
