@@ -38,7 +38,7 @@ class LocalProgram:
     """Its files, read-only, to be shown to the run."""
 
 
-def open_program(path: Path, entry: str | None, work: Path, uploads: UploadSettings) -> LocalProgram:
+def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | None = None) -> LocalProgram:
     """Read a .py file, an archive or a folder, and copy it below `work`, a folder that the caller removes.
 
     Blocks. Raises InvalidPayload, and InvalidSource (line and column) for a file that cannot run.

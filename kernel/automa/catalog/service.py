@@ -245,7 +245,7 @@ class CatalogService:
 
     async def tree(self, digest: str) -> Path:
         """The folder with a version's files. Raises NotFound."""
-        # The usual answer costs one stat: less than going to a thread.
+        # The usual answer costs one system call: less than going to a thread.
         return self._trees.find(digest) or await asyncio.to_thread(self._trees.materialise, digest)
 
     async def _editable(

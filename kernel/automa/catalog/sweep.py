@@ -12,7 +12,7 @@ from automa.storage.blobs import BlobStore
 from automa.storage.session import Storage
 
 GRACE_S = 3600.0
-"""A blob is published before the version that has it is saved: the young ones are left alone."""
+"""Files are published before the version that has them is saved: the young ones are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class Sweeper:
 
     def _remove(self, used: set[str], used_trees: set[str], before: float) -> Swept:
         trees = [digest for digest in self._trees.digests() if digest not in used_trees]
-        for digest in trees:
-            self._trees.remove(digest)
-        unused = [digest for digest in self._blobs.digests() if digest not in used]
-        return Swept(sum(self._blobs.remove(digest, before) for digest in unused), len(trees))
+        blobs = [digest for digest in self._blobs.digests() if digest not in used]
+        return Swept(
+            trees=sum(self._trees.remove(digest, before) for digest in trees),
+            blobs=sum(self._blobs.remove(digest, before) for digest in blobs),
+        )

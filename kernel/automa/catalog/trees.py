@@ -1,5 +1,6 @@
 """Trees: the files of a version in a folder that runs are shown, made from blobs and never changed."""
 
+import os
 import shutil
 import uuid
 from pathlib import Path
@@ -21,9 +22,13 @@ class Trees:
         self._blobs = blobs
 
     def find(self, digest: str) -> Path | None:
-        """The tree, if it was made before: one `stat`."""
+        """The tree, if it was made before. Asking for it makes it young again, in the same system call."""
         path = self._folder / digest
-        return path if path.is_dir() else None
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        return path
 
     def materialise(self, digest: str) -> Path:
         """Make the tree unless it is there; two at once are welcome. Raises NotFound."""
@@ -38,14 +43,21 @@ class Trees:
         finally:
             shutil.rmtree(building, ignore_errors=True)
 
-    def remove(self, digest: str) -> None:
-        """Forget a tree; it goes away at once, so that nobody sees half of it."""
+    def remove(self, digest: str, before: float) -> bool:
+        """Remove a tree unless somebody asked for it since then (epoch seconds); whether it did.
+
+        It goes away at once, so that nobody sees half of it.
+        """
+        path = self._folder / digest
         doomed = self._scratch / f"tree-{uuid.uuid4().hex}"
         try:
-            (self._folder / digest).rename(doomed)
+            if path.stat().st_mtime >= before:
+                return False
+            path.rename(doomed)
         except FileNotFoundError:
-            return
+            return False
         shutil.rmtree(doomed)
+        return True
 
     def digests(self) -> list[str]:
         return [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
