@@ -15,6 +15,7 @@ from automa.errors import ConfigError
 from automa.sdk.runs import Limits, MiB
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+_LIMITS = Limits()  # of a class with slots, the class itself does not know its defaults
 
 
 class _Group(BaseModel):
@@ -25,22 +26,22 @@ class LimitSettings(_Group):
     """The default limits of a run (design §8)."""
 
     memory_bytes: int = Field(
-        Limits.memory_bytes, ge=16 * MiB, description="Memory of the whole process tree."
+        _LIMITS.memory_bytes, ge=16 * MiB, description="Memory of the whole process tree."
     )
-    processes: int = Field(Limits.processes, ge=1, description="Processes and threads of the whole tree.")
-    cpus: float = Field(Limits.cpus, gt=0, description="CPU share, in processors.")
-    cpu_time_s: float | None = Field(Limits.cpu_time_s, gt=0, description="CPU seconds; none by default.")
-    disk_bytes: int = Field(Limits.disk_bytes, ge=MiB, description="Size of each writable path of a run.")
+    processes: int = Field(_LIMITS.processes, ge=1, description="Processes and threads of the whole tree.")
+    cpus: float = Field(_LIMITS.cpus, gt=0, description="CPU share, in processors.")
+    cpu_time_s: float | None = Field(_LIMITS.cpu_time_s, gt=0, description="CPU seconds; none by default.")
+    disk_bytes: int = Field(_LIMITS.disk_bytes, ge=MiB, description="Size of each writable path of a run.")
     disk_inodes: int = Field(
-        Limits.disk_inodes, ge=100, description="Files and folders in each writable path."
+        _LIMITS.disk_inodes, ge=100, description="Files and folders in each writable path."
     )
-    open_files: int = Field(Limits.open_files, ge=16, description="Open files per process.")
+    open_files: int = Field(_LIMITS.open_files, ge=16, description="Open files per process.")
     log_bytes: int = Field(
-        Limits.log_bytes, ge=1024, description="Output that is kept; the rest is cut visibly."
+        _LIMITS.log_bytes, ge=1024, description="Output that is kept; the rest is cut visibly."
     )
-    result_bytes: int = Field(Limits.result_bytes, ge=1024, description="Size of the JSON result.")
-    timeout_s: float | None = Field(Limits.timeout_s, gt=0, description="Wall time of a run.")
-    grace_s: float = Field(Limits.grace_s, ge=0, description="Time between TERM and KILL.")
+    result_bytes: int = Field(_LIMITS.result_bytes, ge=1024, description="Size of the JSON result.")
+    timeout_s: float | None = Field(_LIMITS.timeout_s, gt=0, description="Wall time of a run.")
+    grace_s: float = Field(_LIMITS.grace_s, ge=0, description="Time between TERM and KILL.")
 
     def to_limits(self) -> Limits:
         return Limits(**self.model_dump())
@@ -95,7 +96,7 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         None,
-        description="`postgresql://…`, else SQLite in the home. AUTOMA_DATABASE_URL_FILE names a file with it.",
+        description="`postgresql://…`, else SQLite in the home. AUTOMA_DATABASE_URL_FILE: a file with it.",
     )
     safe: bool = Field(False, description="Load the bundled plugins only.")
     log_level: str = Field(
