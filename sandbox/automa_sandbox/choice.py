@@ -28,10 +28,9 @@ def choose_bwrap(plans: list[Plan]) -> tuple[Plan, str]:
 
 def _try(plan: Plan) -> str | None:
     """What is wrong with it; None if it starts a sandbox of the shape that runs get."""
-    options = [option for option in plan.head]
     try:
         done = subprocess.run(
-            [plan.bwrap, *options, "--", "/usr/bin/env", "true"],
+            [plan.bwrap, *plan.head, "--", "/usr/bin/env", "true"],
             env={}, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:

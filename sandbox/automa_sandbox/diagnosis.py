@@ -37,10 +37,11 @@ def _inside_a_container() -> list[str]:
     markers = ("/.dockerenv", "/run/.containerenv")
     if not any(Path(marker).exists() for marker in markers) and "container" not in _environment_of_init():
         return []
-    return [
+    advice = (
         "This looks like a container: its seccomp profile and masked /proc may have to be lifted "
         "(`--security-opt seccomp=unconfined --security-opt systempaths=unconfined`)."
-    ]
+    )
+    return [advice]
 
 
 def _environment_of_init() -> str:

@@ -77,6 +77,10 @@ def _look_around(settings: dict[str, Any], folder: Path, control: socket.socket)
     return machine
 
 
+def _wake(_number: int, _frame: object) -> None:
+    """A handler, so that the signal reaches the wake-up descriptor."""
+
+
 class _Host:
     def __init__(self, control: socket.socket, lock: int, machine: Machine) -> None:
         self._control = control
@@ -87,7 +91,7 @@ class _Host:
             os.set_blocking(descriptor, False)
         self._inner = (self._wakeup, wakeup_end)
         signal.set_wakeup_fd(wakeup_end, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _wake)
 
     def serve(self) -> None:
         poll = select.poll()

@@ -67,7 +67,7 @@ def _ask(python: str) -> dict[str, Any]:
     sources = {name: (_GUEST / f"{name}.py").read_bytes() for name in _MODULES}
     command = [python, "-I", "-S", "-c", _QUERY]
     try:
-        done = subprocess.run(  # noqa: S603 - an administrator chose it
+        done = subprocess.run(
             command, input=marshal.dumps(sources, 2), capture_output=True, timeout=30, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:

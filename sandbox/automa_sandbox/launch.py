@@ -94,7 +94,7 @@ def _become_bubblewrap(
         limit_this_process(spec.limits, own_user=plan.as_root, memory_by_cgroup=group is not None)
         _reset_signals()
         # bubblewrap's own environment can be read in the sandbox: it is empty.
-        os.execve(plan.bwrap, bubblewrap.command(plan), {})
+        os.execve(plan.bwrap, bubblewrap.command(plan), {})  # noqa: S606
     except BaseException as error:
         os.write(bubblewrap.STDERR_FD, f"the sandbox could not be prepared: {error}\n".encode())
     finally:

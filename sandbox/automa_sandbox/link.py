@@ -51,7 +51,7 @@ class HostLink:
 
     @classmethod
     async def open(cls, data_dir: Path, python: str, bwraps: list[str]) -> "HostLink":
-        """Start a host and wait until it can serve. Raises SandboxUnavailable with its reason if it cannot."""
+        """Start a host and wait until it can serve. Raises SandboxUnavailable with its reason."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         settings = {
@@ -63,7 +63,7 @@ class HostLink:
             "paths": _import_roots(),
         }
         with its, (data_dir / "host.log").open("ab") as log:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: ASYNC220 - its end shows on the socket, not by asyncio
                 [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, json.dumps(settings)],
                 env={}, cwd="/", pass_fds=[its.fileno()], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,

@@ -70,5 +70,6 @@ def _judge(spec: RunSpec, details: dict[str, str]) -> ProbeReport:
     leaks = sorted(name for name, leaked in seen.items() if leaked)
     if leaks:
         return ProbeReport(False, f"A script could reach: {', '.join(leaks)}.", outcome.enforcement, details)
-    reason = f"bubblewrap {details['bwrap_version']} isolates scripts: no network, no host files, no host processes."
+    version = details["bwrap_version"]
+    reason = f"bubblewrap {version} isolates scripts: no network, no host files, no host processes."
     return ProbeReport(True, reason, outcome.enforcement, details)

@@ -9,7 +9,7 @@ from pathlib import Path
 def descendants(root: int) -> list[int]:
     """Every process below `root`: all of a sandbox, if `root` is its init, as orphans become init's."""
     children: defaultdict[int, list[int]] = defaultdict(list)
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc"):  # noqa: PTH208 - only names are wanted
         if name.isdigit():
             parent = _parent_of(int(name))
             if parent is not None:

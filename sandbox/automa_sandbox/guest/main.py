@@ -2,12 +2,22 @@
 
 It is compiled for the script's interpreter and started bare (`-I -S`). Each import here is paid by every run,
 so it lives on built-in modules, and fetches `automa_guest` modules only when a script needs them.
+The interpreter may be as old as Python 3.9.
 """
+
+# pathlib takes longer to import than all of this takes to run, and what scripts hold has any type.
+# ruff: noqa: PTH
+# pyright: basic
 
 import builtins
 import marshal
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
 
 CONFIG_FD = 3
 FRAMES_FD = 4
@@ -21,11 +31,11 @@ BIG_PARAMS_BYTES = 64 * 1024
 class Frames:
     """What the harness tells the shim. Children of the script inherit nothing of it and stay silent."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         os.set_inheritable(FRAMES_FD, False)
         self._pid = os.getpid()
 
-    def send(self, kind, payload=b""):
+    def send(self, kind: int, payload: bytes = b"") -> None:
         if os.getpid() != self._pid:
             return
         data = memoryview(bytes((kind,)) + len(payload).to_bytes(4, "little") + payload)
@@ -36,7 +46,7 @@ class Frames:
             return
 
 
-def main():
+def main() -> None:
     config = read_config()
     frames = Frames()
     give_up_privileges(config)
@@ -48,14 +58,14 @@ def main():
     sys.exit(code)
 
 
-def read_config():
+def read_config() -> "dict[str, Any]":
     size = os.fstat(CONFIG_FD).st_size
     config = marshal.loads(os.pread(CONFIG_FD, size, 0))  # noqa: S302 - the shim wrote it
     os.close(CONFIG_FD)
     return config
 
 
-def give_up_privileges(config):
+def give_up_privileges(config: "dict[str, Any]") -> None:
     """Become the run's own user. NO_NEW_PRIVS is set, so no program can bring anything back."""
     uid = config["uid"]
     if uid is not None:
@@ -77,7 +87,7 @@ def give_up_privileges(config):
             raise RuntimeError("the sandbox runs without its system call filter")
 
 
-def prepare_process(config):
+def prepare_process(config: "dict[str, Any]") -> None:
     entry = f"{APP}/{config['entry']}"
     os.chdir(WORK)
     os.environ.clear()
@@ -87,11 +97,12 @@ def prepare_process(config):
     sys.argv = [entry]
     sys.path.insert(0, os.path.dirname(entry))
     # A script may wait for minutes after a line: it has to be seen at once.
-    sys.stdout.reconfigure(line_buffering=True)
+    stdout: "Any" = sys.stdout
+    stdout.reconfigure(line_buffering=True)
     add_interactive_builtins()
 
 
-def add_interactive_builtins():
+def add_interactive_builtins() -> None:
     """`exit()` and its friends, which `site` adds to every other interpreter."""
     import _sitebuiltins
 
@@ -100,7 +111,7 @@ def add_interactive_builtins():
     builtins.help = _sitebuiltins._Helper()
 
 
-def hand_over_params(text):
+def hand_over_params(text: str) -> None:
     """A plain script reads its parameters, as JSON, from the environment, or from a file if they are big."""
     if len(text) <= BIG_PARAMS_BYTES:
         os.environ["AUTOMA_PARAMS"] = text
@@ -111,13 +122,13 @@ def hand_over_params(text):
     os.environ["AUTOMA_PARAMS_FILE"] = path
 
 
-def prepare_folder():
+def prepare_folder() -> None:
     """The script starts in a writable folder in which its own files can be opened by name."""
     for name in os.listdir(APP):
         os.symlink(f"{APP}/{name}", f"{WORK}/{name}")
 
 
-def run(config, frames):
+def run(config: "dict[str, Any]", frames: Frames) -> int:
     """Run the script to its end and return its exit code."""
     try:
         module = new_main_module(sys.argv[0])
@@ -133,7 +144,7 @@ def run(config, frames):
     return 0
 
 
-def new_main_module(path):
+def new_main_module(path: str) -> "ModuleType":
     from importlib.machinery import SourceFileLoader
 
     module = type(sys)("__main__")
@@ -148,11 +159,11 @@ def new_main_module(path):
     return module
 
 
-def call_main(module, config, frames):
+def call_main(module: "ModuleType", config: "dict[str, Any]", frames: Frames) -> None:
     function = getattr(module, "main", None)
     if not callable(function):
         raise TypeError("this script has no main() to call")
-    value = function(**convert(function, config["params"]))
+    value: "Any" = function(**convert(function, config["params"]))
     if type(value).__name__ == "coroutine":
         import asyncio
 
@@ -163,7 +174,7 @@ def call_main(module, config, frames):
     frames.send(VALUE, text)
 
 
-def convert(function, params):
+def convert(function: "Any", params: "dict[str, Any]") -> "dict[str, Any]":
     """Parameters come as JSON values; dates and enums are made only where an annotation asks for them."""
     plain = (str, int, bool, list, dict)
     annotations = getattr(function, "__annotations__", {})
@@ -172,7 +183,7 @@ def convert(function, params):
     return harness_module("params").convert(function, params)
 
 
-def harness_module(name):
+def harness_module(name: str) -> "Any":
     sys.path.append(HARNESS)
     try:
         return getattr(__import__(f"automa_guest.{name}"), name)
@@ -180,16 +191,16 @@ def harness_module(name):
         sys.path.remove(HARNESS)
 
 
-def exit_code(code):
+def exit_code(code: "Any") -> int:
     if code is None:
         return 0
     if isinstance(code, int):
         return code & 0xFF
-    print(code, file=sys.stderr)
+    sys.stderr.write(f"{code}\n")
     return 1
 
 
-def report(error, frames):
+def report(error: BaseException, frames: Frames) -> int:
     """Show an uncaught exception as Python would, without the frames of this harness."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(HARNESS_FILES):

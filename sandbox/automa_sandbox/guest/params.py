@@ -1,9 +1,13 @@
 """Turn JSON parameters into what the annotations of `main` ask for: dates, moments, enums, floats."""
 
+# What scripts hold has any type.
+# pyright: basic
+
 import typing
+from typing import Any
 
 
-def convert(function, params):
+def convert(function: Any, params: "dict[str, Any]") -> "dict[str, Any]":
     """The arguments for `function`. A value that fits no annotation stays as it came."""
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
@@ -14,7 +18,7 @@ def convert(function, params):
     return {name: _fit(value, hints.get(name)) for name, value in params.items()}
 
 
-def _fit(value, hint):
+def _fit(value: Any, hint: Any) -> Any:
     if value is None or hint is None or isinstance(hint, str):
         return value
     origin, args = typing.get_origin(hint), typing.get_args(hint)
@@ -31,7 +35,7 @@ def _fit(value, hint):
     return value
 
 
-def _fit_items(values, origin, args):
+def _fit_items(values: "list[Any]", origin: Any, args: "tuple[Any, ...]") -> Any:
     if origin is tuple and args[-1:] != (Ellipsis,):
         hints = [*args, *[None] * (len(values) - len(args))]
     else:
@@ -39,13 +43,13 @@ def _fit_items(values, origin, args):
     return origin(_fit(value, hint) for value, hint in zip(values, hints))  # noqa: B905 - Python 3.9 too
 
 
-def _is_union(origin):
+def _is_union(origin: Any) -> bool:
     import types
 
     return origin is typing.Union or origin is getattr(types, "UnionType", None)
 
 
-def _fit_first(value, hints):
+def _fit_first(value: Any, hints: "tuple[Any, ...]") -> Any:
     """The member of a union that takes the value: as it is if it can, else converted."""
     for hint in hints:
         if isinstance(hint, type) and type(value) is hint:
@@ -60,7 +64,7 @@ def _fit_first(value, hints):
     return value
 
 
-def _make(value, kind):
+def _make(value: Any, kind: Any) -> Any:
     import datetime
     import enum
     import pathlib
@@ -81,7 +85,7 @@ def _make(value, kind):
     return value
 
 
-def _member(value, kind):
+def _member(value: Any, kind: Any) -> Any:
     """By value, which is what the schema offers; by name as people may write it."""
     try:
         return kind(value)
@@ -91,5 +95,5 @@ def _member(value, kind):
         raise
 
 
-def _with_offset(text):
+def _with_offset(text: str) -> str:
     return text[:-1] + "+00:00" if text[-1:] in ("Z", "z") else text  # Python 3.9 and 3.10 know no Z

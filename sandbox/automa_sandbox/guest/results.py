@@ -1,15 +1,22 @@
 """Turn what `main` returned into strict JSON, without the cost of importing the json module."""
 
+# What scripts hold has any type.
+# pyright: basic
+
 import sys
 from _json import encode_basestring_ascii as quote
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def to_json(value):
+
+def to_json(value: "Any") -> str:
     """The JSON text of a value; TypeError or ValueError says what in it is not JSON, and where."""
     return _encode(value, "", [])
 
 
-def _encode(value, where, above):
+def _encode(value: "Any", where: str, above: "list[Any]") -> str:
     simple = _encode_simple(value, where)
     if simple is not None:
         return simple
@@ -29,7 +36,7 @@ def _encode(value, where, above):
     return _encode(replaced[0], where, above)
 
 
-def _encode_simple(value, where):
+def _encode_simple(value: "Any", where: str) -> "str | None":
     if value is None:
         return "null"
     if value is True:
@@ -48,7 +55,7 @@ def _encode_simple(value, where):
     return None
 
 
-def _member(key, item, where, above):
+def _member(key: "Any", item: "Any", where: str, above: "list[Any]") -> str:
     if isinstance(key, bool) or key is None or not isinstance(key, (str, int, float)):
         replaced = _replace(key)
         if replaced is None or not isinstance(replaced[0], str):
@@ -59,7 +66,7 @@ def _member(key, item, where, above):
     return quote(text) + ":" + _encode(item, f"{where}.{text}", above)
 
 
-def _replace(value):
+def _replace(value: "Any") -> "tuple[Any] | None":
     """The JSON-like stand-in for a value, in a tuple, or None. Looks only at modules the script imported."""
     if _is_a(value, "enum", "Enum"):
         return (value.value,)
@@ -75,15 +82,15 @@ def _replace(value):
     return None
 
 
-def _is_a(value, module, name):
+def _is_a(value: "Any", module: str, name: str) -> bool:
     loaded = sys.modules.get(module)
     kind = getattr(loaded, name, None)
     return kind is not None and isinstance(value, kind)
 
 
-def _at(where):
+def _at(where: str) -> str:
     return f" (at {where.lstrip('.')})" if where else ""
 
 
-def _article(name):
+def _article(name: str) -> str:
     return "an" if name[:1].lower() in "aeiou" else "a"
