@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 GENESIS = "0" * 64
@@ -10,18 +11,19 @@ GENESIS = "0" * 64
 # Made once: json.dumps() makes one per call when it is given options.
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
-_COVERED = (
-    "seq", "at", "actor_kind", "actor_id", "actor_name", "address",
+_rest = itemgetter(
+    "actor_kind", "actor_id", "actor_name", "address",
     "action", "target_kind", "target_id", "allowed", "details", "previous_hash",
 )  # fmt: skip
 
 
 def row_hash(row: dict[str, Any]) -> str:
-    """The SHA-256 (hex) over a row's canonical JSON."""
-    covered = {name: row[name] for name in _COVERED}
-    at: datetime = covered["at"]
-    covered["at"] = at.astimezone(UTC).isoformat(timespec="microseconds")
-    return hashlib.sha256(_encode(covered).encode()).hexdigest()
+    """The SHA-256 (hex) over the JSON list of a row's covered values, the time in UTC to the microsecond."""
+    at: datetime = row["at"]
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    values = [row["seq"], at.isoformat(timespec="microseconds"), *_rest(row)]
+    return hashlib.sha256(_encode(values).encode()).hexdigest()
 
 
 def plain_json(details: dict[str, Any]) -> dict[str, Any]:

@@ -23,12 +23,12 @@ class LiveSubscription:
         self._size = size
         self._queue: deque[Event] = deque()
         self._latest = seq
-        self._ended = False
+        self.ended = False
         self._changed = asyncio.Event()
 
     def put(self, event: Event) -> None:
         """Queue it, unless it is known already or does not concern this listener."""
-        if self._ended or event.seq <= self._latest:
+        if self.ended or event.seq <= self._latest:
             return
         if not self._sight.covers(event):
             self._latest = event.seq
@@ -42,7 +42,7 @@ class LiveSubscription:
 
     def end(self) -> None:
         """Let the iteration end, after what is queued."""
-        self._ended = True
+        self.ended = True
         self._changed.set()
 
     def __aiter__(self) -> Self:
@@ -50,7 +50,7 @@ class LiveSubscription:
 
     async def __anext__(self) -> Event:
         while not self._queue:
-            if self._ended:
+            if self.ended:
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()

@@ -52,11 +52,12 @@ def _begins(name: str, prefix: str) -> bool:
     return name == _stem(prefix) or name.startswith(_stem(prefix) + ".")
 
 
-async def events_after(session: AsyncSession, seq: int, limit: int, sight: Sight = ALL_EVENTS) -> list[Event]:
-    """Up to `limit` events that came after `seq`, in order."""
-    query = (
-        select(*_COLUMNS).where(EventRow.seq > seq, *sight.conditions()).order_by(EventRow.seq).limit(limit)
-    )
+async def events_after(
+    session: AsyncSession, seq: int, limit: int, sight: Sight = ALL_EVENTS, until: int | None = None
+) -> list[Event]:
+    """Up to `limit` events that came after `seq` (and not after `until`), in order."""
+    within = [EventRow.seq > seq, *([] if until is None else [EventRow.seq <= until]), *sight.conditions()]
+    query = select(*_COLUMNS).where(*within).order_by(EventRow.seq).limit(limit)
     return [_event(row) for row in (await session.execute(query)).mappings()]
 
 
