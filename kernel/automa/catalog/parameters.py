@@ -44,7 +44,29 @@ def check(schema: JsonObject, params: JsonObject) -> JsonObject:
         for name, field in schema.get("properties", {}).items()
         if "default" in field and name not in params
     }
-    return {**params, **filled}
+    return {**_fitted(schema, params), **filled}
+
+
+def _fitted(schema: JsonObject | bool, value: Any) -> Any:
+    """The value with whole numbers as such: JSON has one kind of number, and Python cannot count to 3.0."""
+    if isinstance(schema, bool) or "anyOf" in schema:
+        return _fitted_to_union(schema, value)
+    kind = schema.get("type")
+    if kind == "integer":
+        return int(value)
+    if kind == "array" and "items" in schema:
+        return [_fitted(schema["items"], item) for item in value]
+    if kind == "object":
+        inner, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+        return {name: _fitted(inner.get(name, others), item) for name, item in value.items()}
+    return value
+
+
+def _fitted_to_union(schema: JsonObject | bool, value: Any) -> Any:
+    """Fitted to the first member that takes the value as it is."""
+    members: list[JsonObject] = [] if isinstance(schema, bool) else schema["anyOf"]
+    fitting = (member for member in members if not any(_faults(member, value, "")))
+    return _fitted(next(fitting, True), value)
 
 
 def _summary(faults: list[Fault]) -> str:
