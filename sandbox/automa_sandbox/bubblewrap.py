@@ -1,10 +1,10 @@
 """What a sandbox looks like from the inside, as options of bubblewrap."""
 
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from automa_sandbox.etc import CERTIFICATES, GROUP, PASSWD
 from automa_sandbox.interpreter import Interpreter, site_folders
 
 APP, WORK, HARNESS = "/app", "/work", "/automa"
@@ -14,24 +14,6 @@ STDIN_FD, STDOUT_FD, STDERR_FD, CONFIG_FD, FRAMES_FD = range(5)
 ARGS_FD, SECCOMP_FD, INFO_FD, PASSWD_FD, GROUP_FD = range(5, 10)
 
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_ETC = (
-    "/etc/alternatives",
-    "/etc/ca-certificates",
-    "/etc/ld.so.cache",
-    "/etc/mime.types",
-    "/etc/pki/ca-trust",
-    "/etc/pki/tls/certs",
-    "/etc/protocols",
-    "/etc/services",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-)
-_CERTIFICATES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
 _NAMESPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
 
 
@@ -49,15 +31,15 @@ class Plan:
     tail: tuple[str, ...]
 
 
-def make_plan(bwrap: str, interpreter: Interpreter, folder: Path, as_root: bool) -> Plan:
-    """Look at this machine once; `folder` keeps the empty folders that plans refer to."""
+def make_plan(bwrap: str, interpreter: Interpreter, folder: Path, etc: Path, as_root: bool) -> Plan:
+    """Look at this machine once. `folder` keeps the empty folders of plans, `etc` is shown as /etc."""
     empty, scratch = folder / "empty", folder / "scratch"
     for path in (empty, scratch):
         path.mkdir(exist_ok=True)
         path.chmod(0o755)
     head = [
         *_privileges(as_root), *_NAMESPACES, "--die-with-parent", "--hostname", "automa", "--clearenv",
-        *_system(), *_etc(), "--proc", "/proc", "--dev", "/dev",
+        *_system(), *bind_read_only(str(etc), "/etc"), "--proc", "/proc", "--dev", "/dev",
     ]  # fmt: skip
     tail: list[str] = []
     for prefix in interpreter.prefixes:
@@ -75,8 +57,8 @@ def arguments(plan: Plan, app_dir: Path, disk_bytes: int) -> bytes:
         *(_scratch_of_shim(plan.scratch) if plan.as_root else _scratch_of_bubblewrap(disk_bytes)),
         *plan.tail,
         *bind_read_only(str(app_dir), APP),
-        "--perms", "0444", "--file", str(PASSWD_FD), "/etc/passwd",
-        "--perms", "0444", "--file", str(GROUP_FD), "/etc/group",
+        "--perms", "0444", "--file", str(PASSWD_FD), PASSWD,
+        "--perms", "0444", "--file", str(GROUP_FD), GROUP,
         # As an ordinary user the script owns what bubblewrap made: nothing of it stays writable.
         "--remount-ro", "/dev", "--remount-ro", "/",
         "--seccomp", str(SECCOMP_FD), "--info-fd", str(INFO_FD),
@@ -99,7 +81,7 @@ def group(uid: int) -> bytes:
 
 def environment() -> dict[str, str]:
     """What every script finds in its environment."""
-    certificates = next((path for path in _CERTIFICATES if Path(path).exists()), None)
+    certificates = next((path for path in CERTIFICATES if Path(path).exists()), None)
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": WORK,
@@ -130,18 +112,6 @@ def _system() -> Iterable[str]:
             yield from bind_read_only(str(path), str(path))
 
 
-def _etc() -> Iterable[str]:
-    yield from ("--perms", "0755", "--dir", "/etc")
-    for name in _ETC:
-        if Path(name).exists():
-            yield from bind_read_only(name, name)
-    localtime = Path("/etc/localtime")
-    if localtime.is_symlink():
-        yield from ("--symlink", str(localtime.readlink()), str(localtime))
-    yield from ("--symlink", f"{HARNESS}/etc/hosts", "/etc/hosts")
-    yield from ("--symlink", f"{HARNESS}/etc/nsswitch.conf", "/etc/nsswitch.conf")
-
-
 def _scratch_of_shim(scratch: Path) -> Iterable[str]:
     """As root: one tmpfs, made by the launcher with a size and an inode limit over all three paths."""
     for name, place in (("tmp", "/tmp"), ("work", WORK), ("shm", "/dev/shm")):  # noqa: S108
@@ -160,10 +130,3 @@ def bind_read_only(source: str, place: str) -> list[str]:
         if str(parent) not in ("/", "/usr", "/etc"):
             options += ["--perms", "0755", "--dir", str(parent)]
     return [*options, "--ro-bind", source, place]
-
-
-def is_executable(path: Path) -> bool:
-    try:
-        return bool(path.stat().st_mode & stat.S_IXUSR)
-    except OSError:
-        return False

@@ -22,6 +22,7 @@ from automa_sandbox import cgroups, seccomp
 from automa_sandbox.attempt import Machine
 from automa_sandbox.bubblewrap import make_plan
 from automa_sandbox.choice import NoBubblewrap, choose_bwrap
+from automa_sandbox.etc import copy_etc
 from automa_sandbox.interpreter import InterpreterUnusable, prepare
 from automa_sandbox.shim import supervise
 
@@ -55,7 +56,8 @@ def _look_around(settings: dict[str, Any], folder: Path, control: socket.socket)
     as_root = os.geteuid() == 0
     try:
         interpreter = prepare(settings["python"], folder)
-        plans = [make_plan(path, interpreter, folder, as_root) for path in settings["bwraps"]]
+        etc = copy_etc(folder)
+        plans = [make_plan(path, interpreter, folder, etc, as_root) for path in settings["bwraps"]]
         plan, version = choose_bwrap(plans)
     except (InterpreterUnusable, NoBubblewrap, OSError) as error:
         control.send(json.dumps({"ready": False, "reason": str(error)}).encode())

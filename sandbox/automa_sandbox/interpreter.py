@@ -83,9 +83,6 @@ def _write_harness(harness: Path, files: dict[str, bytes]) -> None:
     draft = harness.with_name(f".{harness.name}.{id(files)}")
     package = draft / "automa_guest"
     package.mkdir(parents=True)
-    (draft / "etc").mkdir()
-    (draft / "etc" / "hosts").write_text("127.0.0.1 localhost automa\n::1 localhost automa\n")
-    (draft / "etc" / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
     (draft / "main.pyc").write_bytes(files["main"])
     for name in _MODULES[1:]:
         (package / f"{name}.pyc").write_bytes(files[name])
@@ -99,4 +96,4 @@ def site_folders(prefixes: tuple[str, ...]) -> list[str]:
     patterns = ("lib*/python*/site-packages", "lib*/python*/dist-packages")
     roots = [Path("/usr"), Path("/usr/local"), *(Path(prefix) for prefix in prefixes)]
     found = {path.resolve() for root in roots for pattern in patterns for path in root.glob(pattern)}
-    return sorted(str(path) for path in found if path.is_dir())
+    return sorted(str(path) for path in found if path.is_dir() and any(path.iterdir()))

@@ -6,7 +6,7 @@ The interpreter may be as old as Python 3.9.
 """
 
 # pathlib takes longer to import than all of this takes to run, and what scripts hold has any type.
-# ruff: noqa: PTH
+# ruff: noqa: PTH120, PTH123, PTH208, PTH211
 # pyright: basic
 
 import builtins
@@ -97,7 +97,7 @@ def prepare_process(config: "dict[str, Any]") -> None:
     sys.argv = [entry]
     sys.path.insert(0, os.path.dirname(entry))
     # A script may wait for minutes after a line: it has to be seen at once.
-    stdout: "Any" = sys.stdout
+    stdout: Any = sys.stdout
     stdout.reconfigure(line_buffering=True)
     add_interactive_builtins()
 
@@ -145,7 +145,8 @@ def run(config: "dict[str, Any]", frames: Frames) -> int:
 
 
 def new_main_module(path: str) -> "ModuleType":
-    from importlib.machinery import SourceFileLoader
+    # What importlib.machinery offers, without the four modules that it would import.
+    from _frozen_importlib_external import SourceFileLoader
 
     module = type(sys)("__main__")
     module.__dict__.update(
@@ -163,7 +164,7 @@ def call_main(module: "ModuleType", config: "dict[str, Any]", frames: Frames) ->
     function = getattr(module, "main", None)
     if not callable(function):
         raise TypeError("this script has no main() to call")
-    value: "Any" = function(**convert(function, config["params"]))
+    value: Any = function(**convert(function, config["params"]))
     if type(value).__name__ == "coroutine":
         import asyncio
 
