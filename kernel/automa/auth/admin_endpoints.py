@@ -19,9 +19,10 @@ from automa.auth.schemas import (
     UserBody,
     UserView,
 )
+from automa.auth.scopes import ROLE_SCOPES
 from automa.auth.service import Users
 from automa.auth.tokens import Tokens
-from automa.errors import NotFound
+from automa.errors import Forbidden, NotFound
 from automa.http.pagination import Page, PageRequest, cut, page_request
 from automa.storage.session import Storage
 
@@ -44,6 +45,7 @@ def user_routes(
 
     @router.post("", operation_id="create_user", summary="Create a user", status_code=201)
     async def create_user(body: NewUserBody, caller: Caller = writer) -> UserView:
+        _require_no_more(caller, body.role)
         password_hash = await passwords.make(
             body.password.get_secret_value(), email=body.email, name=body.name
         )
@@ -68,7 +70,7 @@ def user_routes(
     )
     async def update_user(user_id: RowId, body: UserBody, caller: Caller = writer) -> UserView:
         async with changes(caller.actor) as change:
-            user = await _apply(users, change, user_id, body)
+            user = await _apply(users, change, caller, user_id, body)
         guard.forget(user_id)
         return UserView.of(user)
 
@@ -81,21 +83,31 @@ def user_routes(
     async def reset_password(user_id: RowId, body: PasswordBody, caller: Caller = writer) -> None:
         password_hash = await passwords.make(body.password.get_secret_value())
         async with changes(caller.actor) as change:
+            _require_no_more(caller, (await users.get(change, user_id)).role)
             await users.set_password(change, user_id, password_hash)
         guard.forget(user_id)
 
     @router.delete("/{user_id}", operation_id="delete_user", summary="Delete a user", status_code=204)
     async def delete_user(user_id: RowId, caller: Caller = writer) -> None:
         async with changes(caller.actor) as change:
+            _require_no_more(caller, (await users.get(change, user_id)).role)
             await users.delete(change, user_id)
         guard.forget(user_id)
 
     return router
 
 
-async def _apply(users: Users, change: Change, user_id: str, body: UserBody) -> UserRow:
+def _require_no_more(caller: Caller, role: str) -> None:
+    """Nobody makes somebody mightier than themselves, least of all by a token with few scopes."""
+    if not all(caller.may(scope) for scope in ROLE_SCOPES[role]):
+        raise Forbidden(f"This needs every scope of the role {role}.")
+
+
+async def _apply(users: Users, change: Change, caller: Caller, user_id: str, body: UserBody) -> UserRow:
     """All of it or, if one part is refused, nothing."""
     user = await users.get(change, user_id)
+    _require_no_more(caller, user.role)
+    _require_no_more(caller, body.role or user.role)
     if body.name is not None:
         user = await users.rename(change, user_id, body.name)
     if body.role is not None:
@@ -138,7 +150,7 @@ def token_routes(guard: Guard, storage: Storage, changes: Changes, tokens: Token
     async def revoke_token(token_id: RowId, caller: Caller = writer) -> None:
         owner = None if caller.role == "admin" else caller.user_id
         async with changes(caller.actor) as change:
-            await tokens.revoke(change, token_id, user_id=owner)
-        guard.forget(caller.user_id)
+            whose = await tokens.revoke(change, token_id, user_id=owner)
+        guard.forget(whose)
 
     return router

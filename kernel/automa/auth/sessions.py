@@ -1,12 +1,12 @@
 """Sessions: opened at sign-in, kept alive by rotating refresh tokens, ended in one stroke."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from automa.audit.change import Change
 from automa.auth import refresh, repository
 from automa.auth.access import AccessTokens
-from automa.auth.models import SessionRow, UserRow
+from automa.auth.models import UserRow
 from automa.auth.refresh import RefreshToken
 from automa.errors import NotFound, Unauthenticated
 from automa.sdk.actors import Actor
@@ -91,9 +91,8 @@ class Sessions:
             raise Unauthenticated("This session has ended; sign in again.")
         actor = Actor("user", user.id, user.email, change.actor.address)
         if token.generation == row.generation:
-            await self._advance(change, row, now)
             change.audit("session.refresh", "session", row.id, actor=actor)
-            return self._credentials(user.id, RefreshToken(row.id, row.generation + 1, token.secret))
+            return self._credentials(user.id, await self._advance(change, token, now))
         if token.generation == row.generation - 1 and now - row.rotated_at <= ROTATION_GRACE:
             change.audit("session.refresh", "session", row.id, actor=actor, repeated=True)
             return self._credentials(user.id, RefreshToken(row.id, row.generation, token.secret))
@@ -113,10 +112,16 @@ class Sessions:
         change.audit("session.end_all", "user", user_id, ended=ended)
         return ended
 
-    async def _advance(self, change: Change, row: SessionRow, now: datetime) -> None:
+    async def _advance(self, change: Change, token: RefreshToken, now: datetime) -> RefreshToken:
+        following = replace(token, generation=token.generation + 1)
         await repository.update_session(
-            change.session, row.id, generation=row.generation + 1, rotated_at=now, expires_at=now + self._idle
+            change.session,
+            token.session_id,
+            generation=following.generation,
+            rotated_at=now,
+            expires_at=now + self._idle,
         )
+        return following
 
     async def _make_room(self, change: Change, user_id: str) -> None:
         for row in (await repository.sessions_of(change.session, user_id))[MAX_SESSIONS - 1 :]:

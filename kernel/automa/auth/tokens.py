@@ -65,14 +65,15 @@ class Tokens:
         assert row is not None
         return IssuedToken(row, token.text)
 
-    async def revoke(self, change: Change, token_id: str, *, user_id: str | None) -> None:
-        """Revoke a token, only one of this user's unless None. Raises NotFound."""
+    async def revoke(self, change: Change, token_id: str, *, user_id: str | None) -> str:
+        """Revoke a token, only one of this user's unless None; returns whose it was. Raises NotFound."""
         row = await repository.token_by_id(change.session, token_id)
         if row is None or user_id not in (None, row.user_id):
             raise NotFound("There is no such token.")
         await repository.delete_token(change.session, token_id)
         change.audit("token.revoke", "token", token_id, token_name=row.name, user_id=row.user_id)
         change.emit("token.revoked", token_id, owner_id=row.user_id, token_name=row.name)
+        return row.user_id
 
     def _check(
         self, name: str, scopes: Collection[str], granted: frozenset[str], expires_at: datetime | None
