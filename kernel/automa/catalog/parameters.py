@@ -49,8 +49,10 @@ def check(schema: JsonObject, params: JsonObject) -> JsonObject:
 
 def _fitted(schema: JsonObject | bool, value: Any) -> Any:
     """The value with whole numbers as such: JSON has one kind of number, and Python cannot count to 3.0."""
-    if isinstance(schema, bool) or "anyOf" in schema:
-        return _fitted_to_union(schema, value)
+    if isinstance(schema, bool):
+        return value
+    if "anyOf" in schema:
+        return _fitted_to_union(schema["anyOf"], value)
     kind = schema.get("type")
     if kind == "integer":
         return int(value)
@@ -62,9 +64,8 @@ def _fitted(schema: JsonObject | bool, value: Any) -> Any:
     return value
 
 
-def _fitted_to_union(schema: JsonObject | bool, value: Any) -> Any:
+def _fitted_to_union(members: list[JsonObject], value: Any) -> Any:
     """Fitted to the first member that takes the value as it is."""
-    members: list[JsonObject] = [] if isinstance(schema, bool) else schema["anyOf"]
     fitting = (member for member in members if not any(_faults(member, value, "")))
     return _fitted(next(fitting, True), value)
 
