@@ -31,6 +31,8 @@ class Server:
         self.url = ""
         self._token: str | None = None
         self._credentials: dict[str, str] = {}
+        self._listener: threading.Thread | None = None
+        self._clients: list[httpx.Client] = []
 
     def start(self, *options: str) -> "Server":
         self.said = []
@@ -42,7 +44,8 @@ class Server:
             text=True,
         )
         listening = threading.Event()
-        threading.Thread(target=self._listen, args=(self.process, listening), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self.process, listening), daemon=True)
+        self._listener.start()
         assert listening.wait(START_TIMEOUT_S), "the server did not start:\n" + "".join(self.said)
         assert self.url, "the server ended:\n" + "".join(self.said)
         return self
@@ -65,16 +68,34 @@ class Server:
         """Ask it to end, as an init system does; its exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        code = self.process.wait(20)
+        self._release()
+        return code
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
         self.process.wait(20)
+        self._release()
 
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill()
+        for client in self._clients:
+            client.close()
+
+    def client(self, token: str) -> httpx.Client:
+        """An HTTP client with this bearer token, closed with the server."""
+        opened = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        self._clients.append(opened)
+        return opened
+
+    def _release(self) -> None:
+        assert self.process is not None
+        assert self.process.stderr is not None
+        assert self._listener is not None
+        self._listener.join(5)
+        self.process.stderr.close()
 
     def command(self, *arguments: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
         """Run an `automa` command on this home."""
@@ -119,7 +140,7 @@ class Client:
 
     def __init__(self, server: Server, token: str) -> None:
         self._server = server
-        self._http = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        self._http = server.client(token)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self._http.request(method, f"{self._server.url}/api/v1{path}", **options)
