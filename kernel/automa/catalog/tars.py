@@ -23,6 +23,7 @@ OVERHEAD_PER_FILE = 4 * BLOCK
 _MAX_HEADER_BYTES = 64 * 1024  # long names and attributes of one member
 _ENDS_AFTER_BYTES = 64 * 1024  # what follows the files: two empty blocks, and padding to 10 KiB
 _GNU_LONG_NAME, _GNU_LONG_LINK, _PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"g"
+_OCTAL = frozenset(b"01234567")
 _FILES = (b"0", b"\0", b"7")
 _KINDS = {
     b"1": "a hard link", b"2": "a symbolic link", b"3": "a device", b"4": "a device", b"6": "a pipe",
@@ -132,10 +133,9 @@ def _number(field: bytes) -> int:
     if field[0] & 0x80:  # GNU: base 256, for sizes that we refuse anyway
         raise InvalidArchive("The archive is refused: a member is too large.")
     text = field.strip(b" \0")
-    try:
-        return int(text, 8) if text else 0
-    except ValueError:
-        raise InvalidArchive("The archive is damaged: a header cannot be read.") from None
+    if not set(text) <= _OCTAL:  # int() would take a sign, too
+        raise InvalidArchive("The archive is damaged: a header cannot be read.")
+    return int(text, 8) if text else 0
 
 
 def _text(field: bytes) -> str:
@@ -154,7 +154,7 @@ class _Stream:
         is_gzip = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         self._file = gzip.GzipFile(fileobj=file) if is_gzip else file
-        self._left = max_bytes
+        self._max_bytes = self._left = max_bytes
 
     def read_up_to(self, size: int) -> bytes:
         try:
@@ -163,7 +163,7 @@ class _Stream:
             raise InvalidArchive("The archive is damaged: it cannot be unpacked.") from error
         self._left -= len(data)
         if self._left < 0:
-            raise InvalidArchive("Unpacked, the archive is too large.")
+            raise InvalidArchive(f"Unpacked, it is larger than {self._max_bytes} bytes.")
         return data
 
     def read(self, size: int) -> bytes:

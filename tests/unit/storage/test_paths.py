@@ -29,8 +29,8 @@ class TestCheckedPath:
         "hostile",
         [
             "", ".", "/", "./", "..", "../x", "a/../../x", "a/..", "/etc/passwd", "//x", "C:/x", "c:x",
-            "a\\b",             "..\\x", "a\0b", "a\nb", "a\x7fb", "a\u202eyp.exe", "a\ud800", "x" * 256, "/".join("x" * 33),
-            "/".join(["x" * 200] * 6), "\u2028",
+            "a\\b", "..\\x", "a\0b", "a\nb", "a\x7fb", "a\u202eyp.exe", "a\ud800",
+            "x" * 256, "/".join("x" * 33),            "/".join(["x" * 200] * 6), "\u2028",
         ],
     )  # fmt: skip
     def test_hostile_paths_are_refused_with_the_reason(self, hostile: str) -> None:
