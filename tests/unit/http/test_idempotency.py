@@ -1,0 +1,67 @@
+"""Idempotency keys."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from automa.errors import IdempotencyConflict
+from automa.http.idempotency import LIFE, fingerprint, recall, remember
+from automa.http.models import IdempotencyRow
+from automa.storage.tables import utc_now
+
+
+@pytest.mark.databases
+class TestKeys:
+    async def test_the_same_request_gives_what_the_first_one_made(self, storage):
+        async with storage.write() as session:
+            assert await recall(session, "ada", "k", "f") is None
+            await remember(session, "ada", "k", "f", "run-1")
+        async with storage.write() as session:
+            assert await recall(session, "ada", "k", "f") == "run-1"
+
+    async def test_another_request_with_the_same_key_is_a_conflict(self, storage):
+        async with storage.write() as session:
+            await remember(session, "ada", "k", "f", "run-1")
+            with pytest.raises(IdempotencyConflict):
+                await recall(session, "ada", "k", "other")
+
+    async def test_keys_belong_to_a_user(self, storage):
+        async with storage.write() as session:
+            await remember(session, "ada", "k", "f", "run-1")
+            assert await recall(session, "bob", "k", "other") is None
+
+    async def test_after_a_day_a_key_is_new_and_its_row_goes(self, storage):
+        async with storage.write() as session:
+            await remember(session, "ada", "k", "f", "run-1")
+            await remember(session, "ada", "l", "f", "run-2")
+            past = utc_now() - LIFE - timedelta(seconds=1)
+            await session.execute(update(IdempotencyRow).values(created_at=past))
+        async with storage.write() as session:
+            assert await recall(session, "ada", "k", "other") is None
+            await remember(session, "ada", "k", "other", "run-3")
+            assert await recall(session, "ada", "k", "other") == "run-3"
+            rows = await session.execute(select(func.count()).select_from(IdempotencyRow))
+            assert rows.scalar_one() == 1
+
+    async def test_of_many_at_once_one_makes_it(self, storage):
+        made = []
+
+        async def submit(number):
+            async with storage.write() as session:
+                found = await recall(session, "ada", "k", "f")
+                if found is None:
+                    made.append(number)
+                    found = str(number)
+                    await remember(session, "ada", "k", "f", found)
+                return found
+
+        assert len(set(await asyncio.gather(*(submit(number) for number in range(8))))) == len(made) == 1
+
+
+class TestFingerprints:
+    def test_the_order_of_keys_does_not_matter_but_values_do(self):
+        assert fingerprint("POST", {"a": 1, "b": 2}) == fingerprint("POST", {"b": 2, "a": 1})
+        assert fingerprint("POST", {"a": 1}) != fingerprint("POST", {"a": "1"})
+        assert fingerprint("a", "b") != fingerprint("ab")
