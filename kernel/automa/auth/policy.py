@@ -24,7 +24,8 @@ _RUNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "qwertzuiop"
 
 def normalise_email(email: str) -> str:
     """The one spelling of an address under which it is kept. Raises InvalidPayload."""
-    spelled = unicodedata.normalize("NFKC", email).strip().casefold()
+    folded = unicodedata.normalize("NFKC", email).strip().casefold()
+    spelled = unicodedata.normalize("NFKC", folded)
     if len(spelled) > 254 or ".." in spelled or not _EMAIL.fullmatch(spelled) or not spelled.isprintable():
         raise InvalidPayload(errors=[FieldError("/email", "This is not an e-mail address.")])
     return spelled
