@@ -1,6 +1,7 @@
 """The command line. Each group of commands is imported only when it is called."""
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -29,16 +30,26 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        from typer.main import get_command
-
-        command: Any = get_command(import_module(_COMMANDS[cmd_name][0]).app)
-        command.name = cmd_name
-        return command
+        return click.Command(
+            cmd_name,
+            callback=partial(_hand_over, cmd_name),
+            add_help_option=False,
+            context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+            params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # Told from the table above: importing every module for its help would be slow.
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def _hand_over(name: str, arguments: tuple[str, ...]) -> None:
+    # Typer carries a click of its own, whose errors this one would not know: it must end by itself.
+    from typer.main import get_command
+
+    command: Any = get_command(import_module(_COMMANDS[name][0]).app)
+    command.main(list(arguments), prog_name=f"automa {name}", help_option_names=["-h", "--help"])
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

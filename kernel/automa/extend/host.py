@@ -104,7 +104,7 @@ class PluginHost:
         """Tell the plugins that the server starts; one that fails to start is out."""
         for answer in await tell(self._hooks, "on_start", self._contexts, START_TIMEOUT_S):
             if answer.error is not None:
-                self._fail(answer.plugin, answer.error)
+                self.fail(answer.plugin, answer.error)
 
     async def stop(self) -> None:
         """Tell the plugins that the server ends."""
@@ -129,6 +129,13 @@ class PluginHost:
                 said = answer.error or f"resolve_runner: there is no usable runner {answer.value!r:.100}"
                 log.warning("The plugin %s: %s", answer.plugin, said)
         return None
+
+    def fail(self, name: str, error: PluginFailed) -> None:
+        """It broke a promise that it made at start: none of its hooks is called any more."""
+        log.error("The plugin %s has failed: %s", name, error, exc_info=error)
+        self._hooks.dismiss(name)
+        self._contexts.pop(name, None)
+        self._mark(name, PluginStatus.FAILED, str(error))
 
     async def quarantine(self, name: str, reason: str) -> None:
         """Give it no more events until an admin enables it again; everything else of it goes on."""
@@ -171,7 +178,7 @@ class PluginHost:
         for answer in collect(self._hooks, hook, self._contexts):
             error = answer.error or _unexpected(hook, answer, kind)
             if error is not None:
-                self._fail(answer.plugin, error)
+                self.fail(answer.plugin, error)
             else:
                 brought += [(answer.plugin, item) for item in answer.value]
         return brought
@@ -179,12 +186,6 @@ class PluginHost:
     def _of_ready(self, brought: Sequence[tuple[str, *tuple[Any, ...]]]) -> list[Any]:
         # A quarantined plugin has lost its events, not its runs; a failed one has lost everything.
         return [item for item in brought if item[0] in self._contexts]
-
-    def _fail(self, name: str, error: PluginFailed) -> None:
-        log.error("The plugin %s has failed: %s", name, error, exc_info=error)
-        self._hooks.dismiss(name)
-        self._contexts.pop(name, None)
-        self._mark(name, PluginStatus.FAILED, str(error))
 
     def _mark(self, name: str, status: PluginStatus, reason: str) -> None:
         for key, record in self._records.items():
