@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import automa_sandbox
 from automa.sdk.errors import SandboxFailed, SandboxUnavailable
 
 _START_TIMEOUT_S = 30.0
+_END_TIMEOUT_S = 5.0
 _MESSAGE_BYTES = 64 * 1024
 _BOOT = (
     "import json, sys; settings = json.loads(sys.argv[1]); sys.path += settings['paths']; "
@@ -48,6 +50,9 @@ class HostLink:
         self._may_send = asyncio.Lock()
         self.is_gone = False
         self._loop.add_reader(control, self._receive)
+        self._handle = os.pidfd_open(process.pid)
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(self._handle, self._reap)
 
     @classmethod
     async def open(cls, data_dir: Path, python: str, bwraps: list[str]) -> "HostLink":
@@ -72,7 +77,7 @@ class HostLink:
         try:
             await link.found()
         except BaseException:
-            link.close()
+            await link.close()
             raise
         return link
 
@@ -101,9 +106,11 @@ class HostLink:
         finally:
             self._waiting.pop(number, None)
 
-    def close(self) -> None:
-        """Let the host end. Its shims live on."""
+    async def close(self) -> None:
+        """Let the host end, and see it go. Its shims live on."""
         self._lose()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._ended), _END_TIMEOUT_S)
 
     async def _send(self, message: bytes) -> None:
         async with self._may_send:
@@ -153,6 +160,13 @@ class HostLink:
             answer.set_exception(SandboxFailed(f"The sandbox did not start: {message.get('error')}"))
         else:
             answer.set_result(Forked(message["pid"], message["start_time"], handles[0]))
+
+    def _reap(self) -> None:
+        self._loop.remove_reader(self._handle)
+        os.close(self._handle)
+        self._process.wait()
+        self._ended.set_result(None)
+        self._lose()
 
     def _lose(self) -> None:
         if self.is_gone:

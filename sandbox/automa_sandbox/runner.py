@@ -60,7 +60,7 @@ class BubblewrapRunner:
     async def close(self) -> None:
         """Let the host end. Live attempts go on."""
         if self._link is not None:
-            self._link.close()
+            await self._link.close()
             self._link = None
 
     async def found(self) -> dict[str, str]:
