@@ -13,8 +13,9 @@ class TestPasswords:
         "password",
         [
             "short", "eleven char", "aaaaaaaaaaaaaaaa", "abcabcabcabcabc", "password1234", "Password123!",
-            "qwertyuiop12", "123456789012", "admin1234567", "P@ssw0rd1234", "iloveyou1234", "welcome2024!", "qwertzuiop123",
-            "automaautoma1", "abcdefghijkl", "zyxwvutsrqponm", "changeme1234", "ada@example.org", "lovelace1815", "x" * 2000,
+            "qwertyuiop12", "123456789012", "admin1234567", "P@ssw0rd1234", "iloveyou1234", "welcome2024!",
+            "qwertzuiop123", "automaautoma1", "abcdefghijkl", "zyxwvutsrqponm", "changeme1234",
+            "ada@example.org", "lovelace1815", "x" * 2000,
         ],
     )  # fmt: skip
     def test_what_is_guessed_first_is_refused(self, password):
