@@ -4,23 +4,32 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from fastapi import Depends, FastAPI
 
 from automa import __version__
 from automa.audit.change import Changes, changes_on
+from automa.audit.endpoints import audit_routes
 from automa.auth.room import Auth
 from automa.auth.setup import ensure_setup_token
 from automa.catalog.room import Catalog
 from automa.config import Settings
 from automa.events.bus import Bus
+from automa.events.endpoints import event_routes
 from automa.extend.delivery import attach
+from automa.extend.endpoints import plugin_admin_routes
 from automa.extend.host import PluginHost
+from automa.extend.mounting import plugin_routes
+from automa.extend.service import PluginService
 from automa.health import health_routes
 from automa.housekeeping import keep_house
 from automa.http.docs import docs_routes
 from automa.http.stack import protect
+from automa.runs.repository import get as get_run
 from automa.runs.room import Runs
+from automa.runs.schemas import RunView
 from automa.storage.home import Home
 from automa.storage.migrate import migrate
 from automa.storage.session import Storage
@@ -69,6 +78,7 @@ async def open_kernel(settings: Settings) -> AsyncGenerator[Kernel]:
         catalog = Catalog.open(settings, home, storage, changes)
         runs = Runs.open(settings, home, storage, changes, catalog.service, plugins)
         kernel = Kernel(settings, storage, changes, bus, plugins, auth, catalog, runs, asyncio.Event())
+        plugins.offer("run", partial(_run_as_shown, storage))
         await plugins.start()
         stack.push_async_callback(plugins.stop)
         attach(plugins, bus)
@@ -82,6 +92,13 @@ async def open_kernel(settings: Settings) -> AsyncGenerator[Kernel]:
         ]
         stack.push_async_callback(_end, background)
         yield kernel
+
+
+async def _run_as_shown(storage: Storage, run_id: str) -> dict[str, Any] | None:
+    """What a plugin sees of a run: what the API shows of it."""
+    async with storage.read() as session:
+        row = await get_run(session, run_id)
+    return RunView.of(row).model_dump(mode="json") if row else None
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -102,6 +119,10 @@ def create_app(kernel: Kernel) -> FastAPI:
         *kernel.auth.routes(),
         *kernel.catalog.routes(guard, kernel.runs.of_scripts),
         *kernel.runs.routes(guard),
+        audit_routes(guard, kernel.changes, kernel.storage),
+        event_routes(guard, kernel.storage, kernel.bus),
+        plugin_admin_routes(PluginService(kernel.plugins), guard, kernel.changes, kernel.storage),
+        *plugin_routes(kernel.plugins, guard),
     ):
         app.include_router(router)
     protect(app, kernel.settings)

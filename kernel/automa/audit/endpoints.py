@@ -31,7 +31,7 @@ def audit_filter(
     return AuditFilter(actor, action, target, since, until, denied)
 
 
-def routes(guard: Guard, changes: Changes, storage: Storage) -> APIRouter:
+def audit_routes(guard: Guard, changes: Changes, storage: Storage) -> APIRouter:
     """The routes under `/api/v1/audit`, for those who have the scope `audit:read`."""
     router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
     reads = Depends(guard.require("audit:read"))

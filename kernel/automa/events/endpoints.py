@@ -37,7 +37,7 @@ def start_after(
     return after if last_event_id is None else _seq(last_event_id)
 
 
-def routes(guard: Guard, storage: Storage, bus: Bus) -> APIRouter:
+def event_routes(guard: Guard, storage: Storage, bus: Bus) -> APIRouter:
     """The routes under `/api/v1/events`. Callers see their own events; administrators see all."""
     router = APIRouter(prefix="/api/v1/events", tags=["events"])
     admit = guard.require("events:read")

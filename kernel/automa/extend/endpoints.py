@@ -15,7 +15,9 @@ from automa.storage.session import Storage
 Name = Annotated[str, Path(max_length=100, description="The plugin's name.")]
 
 
-def routes(service: PluginService, guard: Guard, changes: Changes, storage: Storage) -> APIRouter:
+def plugin_admin_routes(
+    service: PluginService, guard: Guard, changes: Changes, storage: Storage
+) -> APIRouter:
     """The routes under `/api/v1/plugins`; what plugins serve themselves comes from `plugin_routes`."""
     router = APIRouter(prefix="/api/v1/plugins", tags=["plugins"])
     reads = Depends(guard.require("plugins:read"))
