@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 CLOSE_CONNECTIONS_AFTER_S = 5
+KEEP_IDLE_CONNECTIONS_S = 75
 _SETUP = """curl {url}/api/v1/setup --json '{{"token": "{token}", "email": "you@…", "password": "…"}}'"""
 
 
@@ -95,6 +96,7 @@ def _make_server(app: Any, settings: "Settings") -> Any:
         date_header=True,
         http="httptools",
         ws="none",
+        timeout_keep_alive=KEEP_IDLE_CONNECTIONS_S,
         timeout_graceful_shutdown=CLOSE_CONNECTIONS_AFTER_S,
         backlog=2048,
     )
