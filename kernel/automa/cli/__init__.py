@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 # name → (module, what `automa --help` says of it)
-_COMMANDS: Mapping[str, tuple[str, str]] = {
+COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("automa.cli.init", "Prepare the home and its database, with examples if you like."),
     "serve": ("automa.cli.serve", "Start the server."),
     "run": ("automa.cli.run", "Run a script in the sandbox, here and now, with no server."),
@@ -25,10 +25,10 @@ class LazyGroup(click.Group):
     """A group whose commands are Typer apps in modules of their own."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         return click.Command(
             cmd_name,
@@ -41,14 +41,14 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # Told from the table above: importing every module for its help would be slow.
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 def _hand_over(name: str, arguments: tuple[str, ...]) -> None:
     # Typer carries a click of its own, whose errors this one would not know: it must end by itself.
     from typer.main import get_command
 
-    command: Any = get_command(import_module(_COMMANDS[name][0]).app)
+    command: Any = get_command(import_module(COMMANDS[name][0]).app)
     command.main(list(arguments), prog_name=f"automa {name}", help_option_names=["-h", "--help"])
 
 
