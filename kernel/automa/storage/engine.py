@@ -47,6 +47,7 @@ def make_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
         return _sqlite(url, "BEGIN", size=4), _sqlite(url, "BEGIN IMMEDIATE", size=1)
     options: dict[str, Any] = {
         "json_serializer": to_json,
+        "hide_parameters": True,
         "pool_pre_ping": True,
         "pool_size": 5,
         "max_overflow": 10,
@@ -60,6 +61,7 @@ def _sqlite(url: URL, begin: str, size: int) -> AsyncEngine:
         url,
         async_creator=partial(connect, url.database or ":memory:"),
         json_serializer=to_json,
+        hide_parameters=True,  # errors go to the log, and values may be secrets
         pool_size=size,
         max_overflow=0,
     )
