@@ -13,6 +13,7 @@ from fastapi.security.base import SecurityBase
 from automa.audit.change import Changes
 from automa.auth.caller import Caller
 from automa.auth.identity import Identities
+from automa.auth.scopes import is_known
 from automa.auth.throttle import Limit, Throttle
 from automa.errors import Forbidden, Unauthenticated
 
@@ -45,7 +46,9 @@ class Guard:
         """The dependency that gives the Caller, whatever their scopes."""
 
     def require(self, scope: str) -> Require:
-        """A dependency for `Depends` that gives the Caller. Raises Unauthenticated, Forbidden."""
+        """A dependency for `Depends` that gives the Caller. Raises ValueError for an unknown scope."""
+        if not is_known(scope):
+            raise ValueError(f"there is no scope {scope!r}")
         return self._requirements.setdefault(scope, Require(self, scope))
 
     async def public(self) -> None:

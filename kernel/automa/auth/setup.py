@@ -1,12 +1,11 @@
 """The first administrator: made once, with a token that only the server's owner has seen."""
 
-import secrets
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from automa.audit.change import Changes
-from automa.auth import repository
+from automa.auth import apitokens, repository
 from automa.auth.apitokens import digest, matches
 from automa.auth.models import UserRow
 from automa.auth.passwords import Passwords
@@ -27,7 +26,7 @@ async def ensure_setup_token(storage: Storage, changes: Changes, ttl_s: int) -> 
     async with storage.read() as session:
         if await repository.any_user(session):
             return None
-    token = secrets.token_urlsafe(24)
+    token = apitokens.random_text(32)
     async with changes(SYSTEM) as change:
         if await repository.any_user(change.session):
             change.audit("setup.close", "setup", "setup")

@@ -33,6 +33,10 @@ class TestCoverage:
         app.add_api_route("/c", endpoint, dependencies=[Depends(guard.signed_in)])
         guard.assert_covered(app)
 
+    def test_a_misspelt_scope_stops_the_server(self, guard):
+        with pytest.raises(ValueError, match="runs:raed"):
+            guard.require("runs:raed")
+
     def test_a_bare_route_stops_the_server(self, guard, app):
         app.add_api_route("/a", endpoint, dependencies=[Depends(guard.public)])
         app.add_api_route("/bare", endpoint, methods=["POST"])
