@@ -1,16 +1,20 @@
-"""Which runner executes a run: the one asked for, else the first whose real probe passes, else none."""
+"""Which runner executes a run: the one asked for, else what a plugin says, else the first that is usable."""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from automa.errors import SandboxUnavailable
-from automa.sdk.plugin import PluginContext, RunnerDescriptor
+from automa.sdk.plugin import PluginContext, RunnerDescriptor, RunnerRequest
 from automa.sdk.runs import ProbeReport, Runner
 
 PROBE_AGAIN_AFTER_S = 30.0
 """A runner that was not usable may have become so: Docker was started, a package installed."""
+
+
+AskPlugins = Callable[[RunnerRequest], Awaitable[str | None]]
+"""Gives the name of one of the usable runners, or None where no plugin has an opinion."""
 
 
 @dataclass(slots=True)
@@ -46,11 +50,15 @@ class Runners:
     """The runners of this machine, made on first use, probed before anything runs on them."""
 
     def __init__(
-        self, found: Sequence[tuple[RunnerDescriptor, PluginContext]], wanted: str | None = None
+        self,
+        found: Sequence[tuple[RunnerDescriptor, PluginContext]],
+        wanted: str | None = None,
+        ask_plugins: AskPlugins | None = None,
     ) -> None:
         ordered = sorted(found, key=lambda item: item[0].rank)
         self._candidates = {item.name: _Candidate(item, context) for item, context in ordered}
         self._wanted = wanted
+        self._ask_plugins = ask_plugins
 
     async def probe(self) -> dict[str, ProbeReport]:
         """What each runner's probe says, preferred ones first."""
@@ -71,6 +79,15 @@ class Runners:
             "Nothing runs without a sandbox, and none is usable here. "
             + ("; ".join(reasons) or "No plugin offers a runner.")
         )
+
+    async def place(self, script_id: str, user_id: str, asked: str | None = None) -> str:
+        """The name of the runner for a new run. Raises SandboxUnavailable with the reasons."""
+        default = await self.choose(asked)
+        if asked or self._wanted or self._ask_plugins is None or len(self._candidates) == 1:
+            return default.name
+        reports = await self.probe()
+        usable = tuple(name for name, report in reports.items() if report.usable)
+        return await self._ask_plugins(RunnerRequest(script_id, user_id, usable)) or default.name
 
     def get(self, name: str | None) -> Runner | None:
         """The runner of that name, usable or not, for runs that it has started already."""

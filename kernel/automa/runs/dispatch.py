@@ -131,12 +131,10 @@ class Dispatcher:
         claiming = self._claiming and self._queue_may_hold and free > 0
         if not news and not claiming:
             return
-        # Chosen before the transaction: a first probe takes a while.
-        runner = await self._choose_runner() if claiming else ""
         if claiming:
             self._queue_may_hold = False
         try:
-            claimed = await self._write_down(news, runner, free if claiming else 0)
+            claimed = await self._write_down(news, free if claiming else 0)
         except BaseException:
             self._queue_may_hold = True
             raise
@@ -150,40 +148,22 @@ class Dispatcher:
         if claiming and len(claimed) == free:
             self.submitted()  # there may be more than there was room for
 
-    async def _write_down(self, news: Sequence[News], runner: Runner | str, limit: int) -> Sequence[RunRow]:
+    async def _write_down(self, news: Sequence[News], limit: int) -> Sequence[RunRow]:
         """One transaction: the news, and up to `limit` claims; the claimed runs."""
         async with self._changes(SYSTEM) as change:
             change.bookkeeping()
             for item in news:
                 await item.write(change)
-            rows = await repository.next_queued(change.session, limit) if limit else ()
-            if isinstance(runner, str):
-                await self._refuse(change, rows, reason=runner)
-                return ()
-            return await self._claim(change, rows, runner.name)
+            return await self._claim(change, limit) if limit else ()
 
-    async def _choose_runner(self) -> Runner | str:
-        """The runner for what is claimed now, or the reason why there is none."""
-        try:
-            return await self._runners.choose()
-        except SandboxUnavailable as error:
-            return error.detail
-
-    async def _claim(self, change: Change, rows: Sequence[RunRow], runner: str) -> Sequence[RunRow]:
-        now = utc_now()
+    async def _claim(self, change: Change, limit: int) -> Sequence[RunRow]:
+        rows = await repository.next_queued(change.session, limit)
         if rows:
-            claims = [{"run_id": row.id, "run_runner": runner, "run_starting_at": now} for row in rows]
-            await repository.claim(change.session, claims)
+            await repository.claim(change.session, [row.id for row in rows], utc_now())
         for row in rows:
             change.session.expunge(row)
-            row.runner, row.state = runner, RunState.STARTING
+            row.state = RunState.STARTING
         return rows
-
-    async def _refuse(self, change: Change, rows: Sequence[RunRow], reason: str) -> None:
-        """The sandbox went away while runs waited: they end, with the reason, instead of waiting for ever."""
-        for row in rows:
-            await repository.move(change.session, row.id, (RunState.QUEUED,), state=RunState.STARTING)
-            await Ended(row.id, row.owner_id, start_failed(reason)).write(change)
 
     def _watch(self, row: RunRow, work: Coroutine[None, None, None]) -> None:
         live = _Live(row)

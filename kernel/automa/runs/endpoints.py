@@ -1,5 +1,6 @@
 """Runs over HTTP."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -38,10 +39,9 @@ def routes(
     cancels = Depends(guard.require("runs:cancel"))
 
     async def submit(caller: Caller, wanted: Submission, key: str | None, response: Response) -> RunView:
-        await runners.choose()  # refuse now, with the reason, what could never start
-        fingerprint = idempotency.fingerprint(
-            wanted.script_id, wanted.version_id, wanted.params, wanted.limits
-        )
+        # Refused now, with the reason, is what could never start.
+        runner = await runners.place(wanted.script_id, caller.user_id, wanted.runner)
+        fingerprint = idempotency.fingerprint(asdict(wanted))
         async with changes(caller.actor) as change:
             session, user_id = change.session, caller.user_id
             earlier = await idempotency.recall(session, user_id, key, fingerprint) if key else None
@@ -49,7 +49,7 @@ def routes(
                 change.bookkeeping()
                 row = await service.get(session, caller, earlier)
             else:
-                row = await service.submit(change, caller, wanted)
+                row = await service.submit(change, caller, wanted, runner)
                 if key:
                     await idempotency.remember(session, user_id, key, fingerprint, row.id)
         return _accepted(row, response)
@@ -68,7 +68,7 @@ def routes(
         idempotency_key: IdempotencyKey = None,
     ) -> RunView:
         """Run the script's current version."""
-        wanted = Submission(script_id, None, body.params, body.limits.model_dump(exclude_none=True))
+        wanted = submission(script_id, None, body)
         return await submit(caller, wanted, idempotency_key, response)
 
     @router.post(
@@ -85,7 +85,7 @@ def routes(
         idempotency_key: IdempotencyKey = None,
     ) -> RunView:
         """Run this version of the script."""
-        wanted = Submission(script_id, version_id, body.params, body.limits.model_dump(exclude_none=True))
+        wanted = submission(script_id, version_id, body)
         return await submit(caller, wanted, idempotency_key, response)
 
     @router.get("/runs", operation_id="list_runs")
@@ -125,12 +125,13 @@ def routes(
         return RunView.of(row)
 
     @router.post("/runs/{run_id}/rerun", status_code=201, operation_id="rerun_run")
-    async def rerun_run(run_id: RunId, response: Response, caller: Caller = creates) -> RunView:
+    async def rerun_run(
+        run_id: RunId, response: Response, caller: Caller = creates, idempotency_key: IdempotencyKey = None
+    ) -> RunView:
         """Run the same version again with the same inputs and limits."""
-        await runners.choose()
-        async with changes(caller.actor) as change:
-            row = await service.rerun(change, caller, run_id)
-        return _accepted(row, response)
+        async with storage.read() as session:
+            wanted = await service.again(session, caller, run_id)
+        return await submit(caller, wanted, idempotency_key, response)
 
     @router.get("/runs/{run_id}/result", operation_id="read_run_result")
     async def read_run_result(run_id: RunId, caller: Caller = reads) -> ResultView:
@@ -138,6 +139,11 @@ def routes(
         return ResultView(result=service.result(await find(run_id, caller)))
 
     return router
+
+
+def submission(script_id: str, version_id: str | None, body: SubmitRun) -> Submission:
+    limits = body.limits.model_dump(exclude_none=True)
+    return Submission(script_id, version_id, body.params, limits, body.runner)
 
 
 def _aware(value: datetime | None) -> datetime | None:

@@ -39,7 +39,7 @@ class RunRow(Base):
     state: Mapped[str] = mapped_column(String(20))
     priority: Mapped[int]
     attempt: Mapped[int]
-    runner: Mapped[str | None] = mapped_column(String(40))
+    runner: Mapped[str] = mapped_column(String(40))
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     starting_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -76,7 +76,7 @@ class Requeued:
     owner_id: str
 
     async def write(self, change: Change) -> None:
-        values = {"state": RunState.QUEUED, "starting_at": None, "runner": None}
+        values = {"state": RunState.QUEUED, "starting_at": None}
         if await repository.move(change.session, self.run_id, (RunState.STARTING,), **values):
             change.audit("run.requeue", "run", self.run_id)
             change.emit("run.requeued", self.run_id, owner_id=self.owner_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from automa.http.pagination import PageRequest
@@ -89,18 +89,10 @@ async def move(session: AsyncSession, run_id: str, sources: Collection[RunState]
     return done.rowcount == 1
 
 
-async def claim(session: AsyncSession, claims: Sequence[Mapping[str, Any]]) -> None:
-    """Take queued runs, each with the runner that will execute it; all were read in this transaction."""
-    statement = (
-        update(_runs)
-        .where(_runs.c.id == bindparam("run_id"))
-        .values(
-            state=RunState.STARTING,
-            runner=bindparam("run_runner"),
-            starting_at=bindparam("run_starting_at"),
-        )
-    )
-    await session.execute(statement, list(claims))
+async def claim(session: AsyncSession, run_ids: Collection[str], at: datetime) -> None:
+    """Take queued runs, which were read in this transaction."""
+    statement = update(_runs).where(_runs.c.id.in_(run_ids)).values(state=RunState.STARTING, starting_at=at)
+    await session.execute(statement)
 
 
 async def unfinished_of_script(session: AsyncSession, script_id: str) -> int:

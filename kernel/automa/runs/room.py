@@ -43,7 +43,8 @@ class Runs:
         catalog: CatalogService,
         plugins: PluginHost,
     ) -> Self:
-        runners = Runners([(item, context) for _, item, context in plugins.runners()], settings.runs.runner)
+        found = [(item, context) for _, item, context in plugins.runners()]
+        runners = Runners(found, settings.runs.runner, ask_plugins=plugins.resolve_runner)
         slots = settings.runs.max_concurrent
         folders = RunFolders(storage, home)
         return cls(

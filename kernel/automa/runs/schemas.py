@@ -33,6 +33,7 @@ class SubmitRun(BaseModel):
 
     params: dict[str, Any] = Field(default_factory=dict, description="Arguments for the script's parameters.")
     limits: LimitRequest = Field(default_factory=lambda: LimitRequest.model_validate({}))
+    runner: str | None = Field(None, max_length=40, description="The runner to use; by default the best one.")
 
 
 class ActorView(BaseModel):
@@ -72,7 +73,7 @@ class RunView(BaseModel):
     params: dict[str, Any]
     limits: dict[str, Any]
     enforcement: dict[str, str] = Field(description="How each limit is enforced: hard, soft or none.")
-    runner: str | None
+    runner: str
     attempt: int
     rerun_of: str | None
     submitted_by: ActorView

@@ -34,6 +34,7 @@ class Submission:
     version_id: str | None
     params: Mapping[str, Any]
     limits: Mapping[str, Any]
+    runner: str | None = None
     rerun_of: str | None = None
 
 
@@ -45,13 +46,13 @@ class RunService:
         self._home = home
         self._catalog = catalog
 
-    async def submit(self, change: Change, caller: Caller, wanted: Submission) -> RunRow:
+    async def submit(self, change: Change, caller: Caller, wanted: Submission, runner: str) -> RunRow:
         """Queue a run. Raises NotFound, Conflict for a draft, InvalidPayload for parameters or limits."""
         version = await self._catalog.runnable(change.session, caller, wanted.script_id, wanted.version_id)
         params = check(version.schema, dict(wanted.params))
         limits = self._limits(caller, wanted.limits)
         await self._require_room(change.session)
-        row = _queued(version, caller, params, limits, wanted.rerun_of)
+        row = _queued(version, caller, params, limits, runner, wanted.rerun_of)
         await repository.add(change.session, row)
         change.audit(
             "run.create", "run", row["id"], script_id=version.script_id, version=version.version_number
@@ -59,14 +60,13 @@ class RunService:
         change.emit("run.queued", row["id"], owner_id=row["owner_id"], script_id=version.script_id)
         return RunRow(**row)
 
-    async def rerun(self, change: Change, caller: Caller, run_id: str) -> RunRow:
-        """Queue a run of the same version with the same inputs and limits."""
-        old = await self.get(change.session, caller, run_id)
+    async def again(self, session: AsyncSession, caller: Caller, run_id: str) -> Submission:
+        """A submission of the same version with the same inputs and limits. Raises NotFound, Conflict."""
+        old = await self.get(session, caller, run_id)
         if old.script_id is None:
             raise Conflict("The script of this run was deleted; there is nothing left to run.")
         same = {name: value for name, value in old.limits.items() if value != asdict(self._defaults())[name]}
-        again = Submission(old.script_id, old.version_id, old.params, same, rerun_of=old.id)
-        return await self.submit(change, caller, again)
+        return Submission(old.script_id, old.version_id, old.params, same, rerun_of=old.id)
 
     async def cancel(self, change: Change, caller: Caller, run_id: str) -> RunRow:
         """End a run that waits; for one that executes, note the wish, which the dispatcher then sees to.
@@ -151,7 +151,12 @@ def _exceeds(value: float, default: float | None) -> bool:
 
 
 def _queued(
-    version: RunnableVersion, caller: Caller, params: dict[str, Any], limits: Limits, rerun_of: str | None
+    version: RunnableVersion,
+    caller: Caller,
+    params: dict[str, Any],
+    limits: Limits,
+    runner: str,
+    rerun_of: str | None,
 ) -> dict[str, Any]:
     actor = caller.actor
     return {
@@ -171,6 +176,7 @@ def _queued(
         "state": RunState.QUEUED.value,
         "priority": 0,
         "attempt": 1,
+        "runner": runner,
         "queued_at": utc_now(),
         "has_result": False,
         "enforcement": {},

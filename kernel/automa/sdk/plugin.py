@@ -98,9 +98,9 @@ class CommandDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class RunnerRequest:
-    """A run that needs a runner, and the names of those whose probe passed, the preferred one first."""
+    """A run that is submitted, and the names of the runners whose probe passed, the preferred one first."""
 
-    run_id: str
-    script_id: str | None
-    owner_id: str | None
+    script_id: str
+    user_id: str
+    """Who submits it."""
     runners: tuple[str, ...]
