@@ -329,10 +329,16 @@ class Attempt:
             stop=self._stop,
             killed_after_grace=self._killed_after_grace,
             oom_kills=usage.oom_kills or 0,
+            cpu_time_is_used_up=self._cpu_time_is_used_up(usage),
             early_stderr=self._early_stderr.decode("utf-8", "replace"),
             timeout_s=self.spec.limits.timeout_s,
             result_refused=self._refusal(),
         )
+
+    def _cpu_time_is_used_up(self, usage: Usage) -> bool:
+        limit = self.spec.limits.cpu_time_s
+        # A little less, because processes are charged by clock ticks.
+        return limit is not None and usage.cpu_s is not None and usage.cpu_s >= limit - 0.05
 
     def _refusal(self) -> str | None:
         value = self._frames.value

@@ -1,11 +1,15 @@
 """How a run ended: one pure decision over what was seen."""
 
 from dataclasses import dataclass
+from signal import SIGKILL, SIGXCPU
 from typing import Literal
 
 from automa.sdk.runs import RunState
 
 Stop = Literal["timeout", "cpu_time", "cancel", "memory", "disk", "tied"]
+
+_ENDS_OF_CPU_TIME = (SIGKILL, SIGXCPU)
+"""What the kernel sends at the resource limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Seen:
     stop: Stop | None = None
     killed_after_grace: bool = False
     oom_kills: int = 0
+    cpu_time_is_used_up: bool = False
     early_stderr: str = ""
     timeout_s: float | None = None
     result_refused: str | None = None
@@ -44,6 +49,8 @@ def decide(seen: Seen) -> End:
     if seen.oom_kills:
         reason = "A process of it was killed for using more memory than the run may use."
         return End(RunState.OOM_KILLED, code, signal, reason)
+    if signal in _ENDS_OF_CPU_TIME and seen.cpu_time_is_used_up:
+        return _stopped(seen, "cpu_time", code, signal)
     if signal is not None:
         return End(RunState.FAILED, None, signal, f"It was ended by signal {signal}.")
     if code != 0:

@@ -1,7 +1,7 @@
 """What any runner has to do, tried on each one: a new runner is added to `RUNNERS`."""
 
 import asyncio
-import socket
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -58,20 +58,34 @@ class Hints:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        self._socket.setblocking(False)
+        os.mkfifo(path)
+        self._fifo = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self._kinds: list[str] = []
 
-    async def next(self) -> Hint | None:
-        data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._socket, 4096), 20)
-        return Hint.decode(data)
+    async def next(self) -> str:
+        """The kind of the next hint."""
+        async with asyncio.timeout(20):
+            while not self._kinds:
+                await self._readable()
+                data = os.read(self._fifo, 65536)
+                self._kinds += [hint.kind for line in data.splitlines() if (hint := Hint.decode(line))]
+        return self._kinds.pop(0)
 
     def close(self) -> None:
-        self._socket.close()
+        os.close(self._fifo)
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+        loop.add_reader(self._fifo, lambda: ready.done() or ready.set_result(None))
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self._fifo)
 
 
 @pytest.fixture
 def hints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hints]:
-    opened = Hints(tmp_path_factory.mktemp("hints") / "socket")
+    opened = Hints(tmp_path_factory.mktemp("hints") / "fifo")
     yield opened
     opened.close()

@@ -1,0 +1,177 @@
+"""A run gets what its limits say and no more, whichever way it tries."""
+
+from dataclasses import replace
+
+import pytest
+from automa.sdk.runs import MiB, RunState
+from support.lab import QUICK, Lab
+
+ALLOCATES = "x = bytearray(400 * 1024 * 1024)\nprint(len(x))"
+MEMFD = """
+import os
+fd = os.memfd_create('x')
+for _ in range(400): os.write(fd, b'x' * 1024 * 1024)
+print('all')
+"""
+TMPFS = """
+with open('/tmp/x', 'wb') as f:
+    for _ in range(400): f.write(b'x' * 1024 * 1024)
+print('all')
+"""
+FORKS_THAT_ALLOCATE = """
+import os
+children = []
+for _ in range(8):
+    pid = os.fork()
+    if pid == 0:
+        x = bytearray(40 * 1024 * 1024)
+        import time; time.sleep(1)
+        os._exit(0)
+    children.append(pid)
+statuses = [os.waitpid(pid, 0)[1] for pid in children]
+print(statuses)
+"""
+
+
+class TestMemory:
+    @pytest.mark.parametrize(
+        "source", [ALLOCATES, MEMFD, FORKS_THAT_ALLOCATE], ids=["heap", "memfd", "forks"]
+    )
+    async def test_a_run_above_its_memory_is_ended_and_told_so(self, lab: Lab, source: str) -> None:
+        ended = await lab.run(source)
+        assert ended.outcome.enforcement["memory_bytes"] == "hard"
+        assert ended.state is RunState.OOM_KILLED, ended.explain()
+        assert "memory" in (ended.outcome.reason or "")
+        assert ended.outcome.usage.oom_kills
+        assert "all" not in ended.out
+
+    async def test_files_in_memory_count(self, lab: Lab) -> None:
+        ended = await lab.run(TMPFS, limits=replace(QUICK, disk_bytes=500 * MiB))
+        assert ended.state is RunState.OOM_KILLED, ended.explain()
+
+    async def test_the_peak_is_reported(self, lab: Lab) -> None:
+        ended = await lab.run("x = bytearray(50 * 1024 * 1024)")
+        assert ended.outcome.usage.peak_memory_bytes is not None
+        assert 50 * MiB < ended.outcome.usage.peak_memory_bytes < 128 * MiB
+
+    async def test_a_failed_child_of_an_out_of_memory_run_does_not_make_it_a_success(self, lab: Lab) -> None:
+        source = """
+import subprocess, sys
+subprocess.run([sys.executable, '-c', 'x = bytearray(400 * 1024 * 1024)'])
+print('went on')
+"""
+        ended = await lab.run(source)
+        assert (ended.state, ended.out) == (RunState.OOM_KILLED, "went on\n"), ended.explain()
+
+
+class TestProcesses:
+    async def test_a_fork_bomb_ends_at_the_limit(self, lab: Lab) -> None:
+        source = """
+import os, time
+made = 0
+try:
+    while True:
+        if os.fork() == 0:
+            time.sleep(60); os._exit(0)
+        made += 1
+except OSError as error:
+    print(made, error.strerror)
+"""
+        ended = await lab.run(source, limits=replace(QUICK, processes=20))
+        made = int(ended.out.split()[0])
+        assert 15 <= made <= 20, ended.explain()
+
+    async def test_a_wild_fork_bomb_is_timed_out(self, lab: Lab) -> None:
+        source = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+        ended = await lab.run(source, limits=replace(QUICK, processes=30, timeout_s=1, grace_s=0.2))
+        assert ended.state is RunState.TIMED_OUT
+        assert (await lab.run("print(1)")).state is RunState.SUCCEEDED
+
+    async def test_threads_count_as_processes(self, lab: Lab) -> None:
+        source = """
+import threading, time
+try:
+    for n in range(100): threading.Thread(target=time.sleep, args=(0.5,), daemon=True).start()
+except RuntimeError: print('refused at', n)
+"""
+        assert (await lab.run(source, limits=replace(QUICK, processes=20))).out.startswith("refused at ")
+
+
+class TestProcessor:
+    async def test_cpu_time_ends_a_run_and_is_reported(self, lab: Lab) -> None:
+        ended = await lab.run("while True: pass", limits=replace(QUICK, cpu_time_s=1))
+        assert ended.state is RunState.TIMED_OUT, ended.explain()
+        assert "CPU" in (ended.outcome.reason or "")
+        assert 0.7 < (ended.outcome.usage.cpu_s or 0) < 5
+
+    async def test_cpu_time_is_counted_over_all_children(self, lab: Lab) -> None:
+        source = "import os\nfor _ in range(3): os.fork()\nwhile True: pass"
+        ended = await lab.run(source, limits=replace(QUICK, cpu_time_s=2))
+        assert ended.state is RunState.TIMED_OUT, ended.explain()
+        assert (ended.outcome.usage.cpu_s or 0) < 8
+
+    async def test_a_share_of_a_processor_is_kept(self, lab: Lab) -> None:
+        source = "import time\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass"
+        ended = await lab.run(source, limits=replace(QUICK, cpus=0.2))
+        if ended.outcome.enforcement["cpus"] == "none":
+            pytest.skip("this machine cannot limit the share of a processor")
+        assert (ended.outcome.usage.cpu_s or 9) < 0.6
+
+
+class TestDisk:
+    @pytest.mark.parametrize("place", ["/tmp", "/work", "/dev/shm"])
+    async def test_writable_paths_have_a_size(self, lab: Lab, place: str) -> None:
+        source = f"""
+written = 0
+try:
+    with open('{place}/x', 'wb', buffering=0) as f:
+        while True: written += f.write(b'x' * 65536)
+except OSError as error: print(written, error.strerror)
+"""
+        written, said = (await lab.see(source, limits=replace(QUICK, disk_bytes=8 * MiB))).split(" ", 1)
+        assert said == "No space left on device"
+        assert int(written) <= 8 * MiB
+
+    async def test_files_are_counted(self, lab: Lab) -> None:
+        source = """
+try:
+    for n in range(5000): open(f'/tmp/{n}', 'w').close()
+except OSError as error: print(n, error.strerror)
+"""
+        ended = await lab.run(source, limits=replace(QUICK, disk_inodes=500))
+        if ended.outcome.enforcement["disk_inodes"] == "hard":
+            assert ended.out.endswith("No space left on device\n"), ended.explain()
+            assert int(ended.out.split()[0]) <= 500
+
+    async def test_nothing_else_can_be_written(self, lab: Lab) -> None:
+        source = """
+import os
+writable = set()
+for folder, folders, _ in os.walk('/'):
+    if folder.startswith('/proc'):
+        folders[:] = []
+        continue
+    if os.access(folder, os.W_OK): writable.add(folder)
+print(sorted(writable))
+"""
+        assert await lab.see(source) == "['/dev/shm', '/tmp', '/work']"
+
+
+class TestFiles:
+    async def test_open_files_are_limited(self, lab: Lab) -> None:
+        source = """
+import resource
+files = []
+try:
+    while True: files.append(open('/dev/null'))
+except OSError as error: print(len(files), error.strerror)
+try: resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+except (ValueError, OSError): print('kept')
+"""
+        ended = await lab.run(source, limits=replace(QUICK, open_files=64))
+        assert ended.out.startswith("6") or ended.out.startswith("5")
+        assert ended.out.endswith("Too many open files\nkept\n")
+
+    async def test_no_core_is_dumped(self, lab: Lab) -> None:
+        source = "import resource\nprint(resource.getrlimit(resource.RLIMIT_CORE))"
+        assert await lab.see(source) == "(0, 0)"
