@@ -1,13 +1,12 @@
 """Who is behind a bearer token. Answers are remembered for at most a second."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
-
-import structlog
 
 from automa.auth import apitokens, repository
 from automa.auth.access import AccessTokens
@@ -26,7 +25,7 @@ MAX_REMEMBERED = 4096
 USED_EVERY = timedelta(minutes=10)
 """How coarse `last_used_at` of a token is: a write per request would be too dear."""
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +126,4 @@ class Identities:
             async with self._storage.write() as session:
                 await repository.touch_token(session, token.id, now)
         except AutomaError as error:
-            _log.warning("the last use of a token could not be noted", token_id=token.id, error=error.code)
+            _log.warning("The last use of token %s could not be noted: %s", token.id, error.code)

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problems: whatever goes wrong, the answer has one shape and never fails itself."""
 
 import json
+import logging
 import math
 import secrets
 import traceback
@@ -8,9 +9,10 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -45,7 +47,7 @@ _BY_STATUS = {
     )
 }  # fmt: skip
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def install(app: FastAPI) -> None:
@@ -99,18 +101,18 @@ def _incident(error: Exception) -> AutomaError:
     incident = secrets.token_hex(6)
     # As text: a renderer that shows local variables would show secrets.
     trace = "".join(traceback.format_exception(error))
-    _log.error("unexpected error", incident=incident, traceback=trace)
+    _log.error("Unexpected error, incident %s:\n%s", incident, trace)
     return AutomaError(f"The log of the server has more under {incident}.", extra={"incident": incident})
 
 
 async def _on_automa_error(_connection: HTTPConnection, error: Exception) -> Response:
     assert isinstance(error, AutomaError)
     if error.status >= 500:
-        _log.warning("a request failed", code=error.code, detail=error.detail)
+        _log.warning("A request failed, %s: %s", error.code, error.detail)
     return problem_response(error)
 
 
-async def _on_http_exception(_connection: HTTPConnection, error: Exception) -> Response:
+async def _on_http_exception(connection: HTTPConnection, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
     if status < 200 or status in (204, 205, 304):
@@ -119,7 +121,20 @@ async def _on_http_exception(_connection: HTTPConnection, error: Exception) -> R
     detail = "" if error.detail == _phrase(status) else error.detail[:MAX_TEXT]
     response = problem_response(kind(detail), status=status)
     response.headers.update(error.headers or {})
+    if status == 405:
+        response.headers["Allow"] = ", ".join(sorted(_methods_at(connection)))
     return response
+
+
+def _methods_at(connection: HTTPConnection) -> set[str]:
+    """Every method of this address: the router itself tells of the first route alone (RFC 9110 §15.5.6)."""
+    path = get_route_path(connection.scope)
+    methods: set[str] = set()
+    for route in iter_route_contexts(connection.app.routes):
+        pattern = getattr(route, "path_regex", None)
+        if pattern is not None and pattern.match(path):
+            methods |= route.methods or set()
+    return methods
 
 
 def _phrase(status: int) -> str:
