@@ -22,7 +22,7 @@ from automa.auth.schemas import (
 from automa.auth.scopes import ROLE_SCOPES
 from automa.auth.service import Users
 from automa.auth.tokens import Tokens
-from automa.errors import Forbidden, NotFound
+from automa.errors import Forbidden, InvalidPayload, NotFound
 from automa.http.pagination import Page, PageRequest, cut, page_request
 from automa.storage.session import Storage
 
@@ -105,6 +105,8 @@ def _require_no_more(caller: Caller, role: str) -> None:
 
 async def _apply(users: Users, change: Change, caller: Caller, user_id: str, body: UserBody) -> UserRow:
     """All of it or, if one part is refused, nothing."""
+    if body.name is body.role is body.active is None:
+        raise InvalidPayload("There is nothing to change: give a name, a role or active.")
     user = await users.get(change, user_id)
     _require_no_more(caller, user.role)
     _require_no_more(caller, body.role or user.role)

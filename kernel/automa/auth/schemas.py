@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from automa.auth.models import SessionRow, TokenRow, UserRow
+from automa.auth.policy import MIN_LENGTH
 from automa.auth.scopes import Role
 from automa.auth.sessions import Credentials
 from automa.auth.tokens import IssuedToken
@@ -13,6 +14,7 @@ from automa.auth.tokens import IssuedToken
 Email = Annotated[str, Field(min_length=3, max_length=254, examples=["ada@example.org"])]
 Name = Annotated[str, Field(max_length=200)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
+NewPassword = Annotated[SecretStr, Field(min_length=MIN_LENGTH, max_length=1024)]
 Scope = Annotated[str, Field(max_length=100, examples=["runs:create"])]
 
 
@@ -25,7 +27,7 @@ class Body(BaseModel):
 class SetupBody(Body):
     token: Secret
     email: Email
-    password: Secret
+    password: NewPassword
     name: Name = ""
 
 
@@ -44,12 +46,12 @@ class ProfileBody(Body):
 
 class OwnPasswordBody(Body):
     current_password: Secret
-    new_password: Secret
+    new_password: NewPassword
 
 
 class NewUserBody(Body):
     email: Email
-    password: Secret
+    password: NewPassword
     name: Name = ""
     role: Role = "user"
 
@@ -63,7 +65,7 @@ class UserBody(Body):
 
 
 class PasswordBody(Body):
-    password: Secret
+    password: NewPassword
 
 
 class NewTokenBody(Body):

@@ -12,7 +12,6 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
-from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -128,7 +127,7 @@ async def _on_http_exception(connection: HTTPConnection, error: Exception) -> Re
 
 def _methods_at(connection: HTTPConnection) -> set[str]:
     """Every method of this address: the router itself tells of the first route alone (RFC 9110 §15.5.6)."""
-    path = get_route_path(connection.scope)
+    path = connection.scope["path"].removeprefix(connection.scope.get("root_path", ""))
     methods: set[str] = set()
     for route in iter_route_contexts(connection.app.routes):
         pattern = getattr(route, "path_regex", None)

@@ -113,6 +113,11 @@ class TestChanging:
         assert answer.status_code == 409
         assert (await ada.call("GET", "/me")).json()["name"] == "ada"
 
+    @pytest.mark.parametrize("body", [{}, {"name": None, "role": None, "active": None}])
+    async def test_nothing_to_change_is_said(self, ada, bob, body):
+        answer = await ada.call("PATCH", f"/users/{bob.id}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_payload")
+
     async def test_a_user_is_disabled_and_enabled(self, ada, bob):
         assert (await ada.call("PATCH", f"/users/{bob.id}", json={"active": False})).json()["active"] is False
         assert (await bob.call("GET", "/me")).status_code == 401

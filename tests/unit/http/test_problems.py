@@ -6,7 +6,7 @@ from typing import Annotated
 import httpx
 import pytest
 import structlog
-from fastapi import Body, FastAPI, HTTPException
+from fastapi import APIRouter, Body, FastAPI, HTTPException
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
@@ -108,6 +108,15 @@ class TestOthersErrors:
             assert answer.headers["allow"] == "GET"
         if status == 418:
             assert (body["detail"], answer.headers["x-tea"]) == ("short and stout", "green")
+
+    async def test_a_wrong_method_is_told_all_the_right_ones(self, app, client):
+        inner = APIRouter()
+        for method in ("GET", "PATCH"):
+            inner.add_api_route("/things/{number}", lambda: None, methods=[method])
+        app.include_router(inner, prefix="/api")
+        app.add_api_route("/api/things/{number}", lambda: None, methods=["DELETE"])
+        answer = await client.put("/api/things/7")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET, PATCH")
 
     async def test_a_status_without_a_body_stays_without(self, app, client):
         raising(app, HTTPException(304))
