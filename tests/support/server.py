@@ -23,8 +23,9 @@ TERMINAL = {"succeeded", "failed", "timed_out", "cancelled", "oom_killed", "lost
 class Server:
     """One installation: its home outlives the server processes that a test starts, stops and kills."""
 
-    def __init__(self, home: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, home: Path, env: Mapping[str, str] | None = None, automa: str = AUTOMA) -> None:
         self.home = home
+        self.automa = automa
         self.env = {**os.environ, "AUTOMA_HOME": str(home), **(env or {})}
         self.said: list[str] = []
         self.process: subprocess.Popen[str] | None = None
@@ -37,7 +38,7 @@ class Server:
     def start(self, *options: str) -> "Server":
         self.said = []
         self.process = subprocess.Popen(
-            [AUTOMA, "serve", "--port", "0", *options],
+            [self.automa, "serve", "--port", "0", *options],
             env=self.env,
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -100,7 +101,7 @@ class Server:
     def command(self, *arguments: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
         """Run an `automa` command on this home."""
         return subprocess.run(
-            [AUTOMA, *arguments],
+            [self.automa, *arguments],
             env=self.env,
             input=stdin,
             capture_output=True,
