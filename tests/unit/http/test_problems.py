@@ -5,7 +5,6 @@ from typing import Annotated
 
 import httpx
 import pytest
-import structlog
 from fastapi import APIRouter, Body, FastAPI, HTTPException
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,17 +155,16 @@ class TestValidation:
 
 
 class TestUnexpectedErrors:
-    async def test_tell_an_incident_that_the_log_explains(self, app, client):
+    async def test_tell_an_incident_that_the_log_explains(self, app, client, caplog):
         raising(app, RuntimeError("password=hunter2"))
-        with structlog.testing.capture_logs() as log:
-            answer = await client.get("/")
+        answer = await client.get("/")
         body = check_shape(answer)
         assert (body["status"], body["code"]) == (500, "internal_error")
         assert "hunter2" not in answer.text
-        assert log[0]["incident"] == body["incident"]
-        assert "RuntimeError: password=hunter2" in log[0]["traceback"]
+        assert body["incident"] in caplog.text
+        assert "RuntimeError: password=hunter2" in caplog.text
 
-    async def test_break_the_connection_when_the_answer_has_begun(self, app, client):
+    async def test_break_the_connection_when_the_answer_has_begun(self, app, client, caplog):
         @app.get("/stream")
         async def stream() -> StreamingResponse:
             async def parts():
@@ -175,9 +173,9 @@ class TestUnexpectedErrors:
 
             return StreamingResponse(parts())
 
-        with structlog.testing.capture_logs() as log, pytest.raises(RuntimeError, match="half-way"):
+        with pytest.raises(RuntimeError, match="half-way"):
             await client.get("/stream")
-        assert log[0]["incident"]
+        assert "incident" in caplog.text
 
 
 @pytest.mark.parametrize(
