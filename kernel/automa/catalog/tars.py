@@ -153,7 +153,7 @@ class _Stream:
     def __init__(self, file: BinaryIO, max_bytes: int) -> None:
         is_gzip = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        self._file = gzip.GzipFile(fileobj=file) if is_gzip else file
+        self._file = gzip.GzipFile(fileobj=file, mode="rb") if is_gzip else file
         self._max_bytes = self._left = max_bytes
 
     def read_up_to(self, size: int) -> bytes:

@@ -1,0 +1,105 @@
+"""`automa script`, on a database of its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from automa.cli import main
+from automa.cli.console import Exit
+from support.archives import zip_of
+
+
+@pytest.fixture
+def automa(home: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs a command in this process."""
+    monkeypatch.setenv("AUTOMA_HOME", str(home))
+
+    def run(*arguments: str, stdin: str = "") -> Result:
+        return CliRunner().invoke(main, arguments, input=stdin)
+
+    return run
+
+
+@pytest.fixture
+def ada(automa) -> str:
+    done = automa("user", "add", "ada@example.org", "--password-file", "-", stdin="blue horse stapler 9")
+    assert done.exit_code == 0, done.output
+    return "ada@example.org"
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Path:
+    path = tmp_path / "hello.py"
+    path.write_text('def main(name: str = "you", *, times: int):\n    """Say hello."""\n')
+    return path
+
+
+def test_a_script_is_added_edited_listed_shown_and_removed(automa, ada: str, hello: Path) -> None:
+    added = automa("script", "add", str(hello), "--json")
+    assert added.exit_code == 0, added.output
+    assert json.loads(added.stdout)["version"] == 1
+    hello.write_text("print(2)")
+    assert json.loads(automa("script", "add", str(hello), "--note", "two", "--json").stdout)["version"] == 2
+    (listed,) = json.loads(automa("script", "ls", "--json").stdout)
+    assert (listed["name"], listed["owner"], listed["kind"]) == ("hello", ada, "plain")
+    shown = json.loads(automa("script", "show", "HELLO", "--json").stdout)
+    assert shown["current"]["number"] == 2
+    versions = json.loads(automa("script", "versions", shown["id"], "--json").stdout)
+    assert [(one["number"], one["current"], one["note"]) for one in versions] == [
+        (2, True, "two"),
+        (1, False, ""),
+    ]
+    assert automa("script", "rm", "hello").exit_code == Exit.USAGE
+    assert automa("script", "rm", "hello", "--runs", "keep").exit_code == 0
+    assert automa("script", "show", "hello").exit_code == Exit.FAILED
+
+
+def test_people_are_told_how_to_call_it(automa, ada: str, hello: Path) -> None:
+    automa("script", "add", str(hello), "--name", "Say hello")
+    text = automa("script", "show", "say hello").stdout
+    assert "--param name=…  string, default 'you'." in text
+    assert "--param times=…  integer, required." in text
+
+
+def test_folders_and_archives_too(automa, ada: str, tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.py").write_text("1")
+    (tmp_path / "other.zip").write_bytes(zip_of({"x/a.py": b"1", "x/b.py": b"2"}))
+    assert automa("script", "add", str(tmp_path / "app")).exit_code == 0
+    assert automa("script", "add", str(tmp_path / "other.zip")).exit_code == Exit.USAGE
+    assert automa("script", "add", str(tmp_path / "other.zip"), "--entry", "b.py").exit_code == 0
+    names = [one["name"] for one in json.loads(automa("script", "ls", "--json").stdout)]
+    assert names == ["other", "app"]
+
+
+def test_bad_usage_is_told_apart_from_failure(automa, ada: str, hello: Path, tmp_path: Path) -> None:
+    hello.write_text("def")
+    broken = automa("script", "add", str(hello))
+    assert broken.exit_code == Exit.USAGE
+    assert "line 1" in broken.stderr
+    assert automa("script", "add", str(hello), "--draft").exit_code == 0
+    assert automa("script", "add", str(tmp_path / "none.py")).exit_code == Exit.USAGE
+    assert automa("script", "add", str(hello), "--user", "eve@example.org").exit_code == Exit.FAILED
+    assert automa("script", "show", "nothing").exit_code == Exit.FAILED
+
+
+def test_somebody_must_own_it(automa, hello: Path) -> None:
+    done = automa("script", "add", str(hello))
+    assert done.exit_code == Exit.USAGE
+    assert "automa user add" in done.stderr
+
+
+def test_the_examples_load_before_there_is_anybody_and_only_once(automa) -> None:
+    assert automa("init", "--examples").exit_code == 0
+    assert automa("init", "--examples").exit_code == 0
+    listed = json.loads(automa("script", "ls", "--json").stdout)
+    assert len(listed) >= 6
+    assert len({one["name"] for one in listed}) == len(listed)
+    # The set-up is still open: the owner of the examples can never sign in.
+    assert json.loads(automa("user", "ls", "--json").stdout)[0]["active"] is False
+    added = automa(
+        "user", "add", "ada@example.org", "--password-file", "-", "--json", stdin="blue horse stapler 9"
+    )
+    assert json.loads(added.stdout)["role"] == "admin"
