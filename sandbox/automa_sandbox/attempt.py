@@ -72,7 +72,7 @@ class Attempt:
         self._init_handle: int | None = None
         self._bwrap_handle = -1
         self._status = 0
-        self._child_usage: resource.struct_rusage | None = None
+        self._used: list[resource.struct_rusage] = []
         self._stop: Stop | None = None
         self._kill_at: float | None = None
         self._killed_after_grace = False
@@ -248,7 +248,7 @@ class Attempt:
             return False
         code = os.waitstatus_to_exitcode(status)
         self._status = code if code >= 0 else 128 - code
-        self._child_usage = usage
+        self._used.append(usage)
         return True
 
     # The end
@@ -361,8 +361,17 @@ class Attempt:
     def _usage(self) -> Usage:
         if self._group is not None:
             return self._group.usage()
-        used = self._child_usage
-        return Usage() if used is None else Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+        self._reap_init()
+        peak = max(self._watcher.peak_bytes, *(used.ru_maxrss * 1024 for used in self._used))
+        return Usage(sum(used.ru_utime + used.ru_stime for used in self._used), peak)
+
+    def _reap_init(self) -> None:
+        """bubblewrap leaves its init unwaited for: it becomes ours, and knows what all its children used."""
+        if self._init is not None:
+            with suppress(ChildProcessError):
+                pid, _, usage = os.wait4(self._init, os.WNOHANG)
+                if pid:
+                    self._used.append(usage)
 
     def _outcome(self, end: End, usage: Usage, has_result: bool) -> Outcome:
         return Outcome(

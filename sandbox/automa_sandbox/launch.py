@@ -20,6 +20,7 @@ from automa_sandbox.limits import limit_this_process
 _FIRST_UID, _LAST_UID = 1_879_048_192, 2_147_352_575
 
 _CLONE_NEWNS = 0x20000
+_PR_SET_CHILD_SUBREAPER = 36
 _MS_NOSUID, _MS_NODEV, _MS_REC, _MS_SLAVE = 0x2, 0x4, 0x4000, 0x80000
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -59,6 +60,11 @@ def launch(plan: Plan, spec: RunSpec, json_params: str, seccomp: bytes, group: G
     for descriptor in sources.values():
         os.close(descriptor)
     return Launched(pid, stdout[0], stderr[0], frames[0], info[0])
+
+
+def adopt_orphans() -> None:
+    """Have this process inherit, and so be able to wait for, what its children leave behind."""
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
 
 
 def _guest_config(plan: Plan, spec: RunSpec, json_params: str, uid: int) -> bytes:

@@ -65,16 +65,44 @@ def kill(handle: int) -> None:
         return
 
 
-def resident_bytes(pids: list[int]) -> int:
-    """The memory that these processes hold, shared pages counted in proportion."""
-    return sum(_proportional_bytes(pid) for pid in pids)
+def cpu_s(pids: list[int]) -> float:
+    """The CPU time of these processes and of their children that have ended, in seconds."""
+    return sum(_cpu_ticks(pid) for pid in pids) / os.sysconf("SC_CLK_TCK")
 
 
-def _proportional_bytes(pid: int) -> int:
+def _cpu_ticks(pid: int) -> int:
     try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
-            if line.startswith(b"Pss:"):
-                return int(line.split()[1]) * 1024
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return 0
-    return 0
+    return sum(int(ticks) for ticks in stat[stat.rindex(b")") + 2 :].split()[11:15])
+
+
+def private_bytes(pids: list[int]) -> tuple[int, int]:
+    """What these processes hold for themselves, and what they have mapped of memory that has a name."""
+    anonymous = shared = 0
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
+        except OSError:
+            continue
+        sizes = {words[0]: int(words[1]) * 1024 for words in map(bytes.split, lines[1:])}
+        anonymous += sizes.get(b"Pss_Anon:", 0)
+        shared += sizes.get(b"Pss_Shmem:", 0)
+    return anonymous, shared
+
+
+def memfd_bytes(pids: list[int]) -> int:
+    """What lies in nameless files in memory that these processes have open."""
+    found: dict[int, int] = {}
+    for pid in pids:
+        folder = f"/proc/{pid}/fd"
+        try:
+            for name in os.listdir(folder):  # noqa: PTH208 - only names are wanted
+                path = Path(folder, name)
+                if str(path.readlink()).startswith("/memfd:"):
+                    stat = path.stat()
+                    found[stat.st_ino] = stat.st_blocks * 512
+        except OSError:
+            continue
+    return sum(found.values())

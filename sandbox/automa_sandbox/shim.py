@@ -12,6 +12,7 @@ from pathlib import Path
 from automa.sdk import attempts
 from automa.sdk.runs import Outcome, RunSpec, RunState
 from automa_sandbox.attempt import Attempt, Machine
+from automa_sandbox.launch import adopt_orphans
 
 _PAUSES_S = (0.1, 0.5, 2.0, 5.0)
 
@@ -39,6 +40,7 @@ class CancelSignal:
 def supervise(machine: Machine, attempt_dir: Path, release_lock: Callable[[], None]) -> None:
     """The life of a shim. The host's lock is released once the claim is on disk, or never will be."""
     cancel = CancelSignal()
+    adopt_orphans()
     claimed = attempts.claim(attempt_dir)
     release_lock()
     if claimed:

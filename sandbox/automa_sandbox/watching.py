@@ -21,10 +21,12 @@ class Watcher:
     memory: bool
     inodes: bool
     cpu_s: Callable[[], float | None] | None
+    """How to ask for the CPU time of all processes; None: it is summed up here."""
     next_look: float | None = None
+    peak_bytes: int = 0
 
     def start(self) -> None:
-        wanted = self.memory or self.inodes or (self.cpu_s is not None and self.limits.cpu_time_s is not None)
+        wanted = self.memory or self.inodes or self.limits.cpu_time_s is not None
         self.next_look = time.monotonic() + _EVERY_S if wanted else None
 
     def due(self) -> float | None:
@@ -33,18 +35,27 @@ class Watcher:
     def look(self, init: int) -> Stop | None:
         """What was found too much, if anything. `init` is the sandbox's first process."""
         self.next_look = time.monotonic() + _EVERY_S
-        if self.memory and self._memory_bytes(init) > self.limits.memory_bytes:
-            return "memory"
+        if self.memory:
+            used_bytes = self._memory_bytes(init)
+            self.peak_bytes = max(self.peak_bytes, used_bytes)
+            if used_bytes > self.limits.memory_bytes:
+                return "memory"
         if self.inodes and self._inodes(init) > self.limits.disk_inodes:
             return "disk"
-        used = self.cpu_s() if self.cpu_s is not None and self.limits.cpu_time_s is not None else None
-        if used is not None and self.limits.cpu_time_s is not None and used > self.limits.cpu_time_s:
+        if self.limits.cpu_time_s is not None and self._cpu_s(init) > self.limits.cpu_time_s:
             return "cpu_time"
         return None
 
+    def _cpu_s(self, init: int) -> float:
+        used = self.cpu_s() if self.cpu_s is not None else None
+        return used if used is not None else processes.cpu_s([init, *processes.descendants(init)])
+
     def _memory_bytes(self, init: int) -> int:
+        pids = processes.descendants(init)
+        anonymous, mapped = processes.private_bytes(pids)
         files = sum((stat.f_blocks - stat.f_bfree) * stat.f_frsize for stat in _file_systems(init))
-        return files + processes.resident_bytes(processes.descendants(init))
+        # Files in memory may be mapped as well: they count once.
+        return anonymous + max(mapped, files + processes.memfd_bytes(pids))
 
     def _inodes(self, init: int) -> int:
         return sum(stat.f_files - stat.f_ffree for stat in _file_systems(init))

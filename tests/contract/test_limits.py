@@ -8,14 +8,16 @@ from support.lab import QUICK, Lab
 
 ALLOCATES = "x = bytearray(400 * 1024 * 1024)\nprint(len(x))"
 MEMFD = """
-import os
+import os, time
 fd = os.memfd_create('x')
 for _ in range(400): os.write(fd, b'x' * 1024 * 1024)
+time.sleep(3)
 print('all')
 """
 TMPFS = """
 with open('/tmp/x', 'wb') as f:
     for _ in range(400): f.write(b'x' * 1024 * 1024)
+import time; time.sleep(3)
 print('all')
 """
 FORKS_THAT_ALLOCATE = """
@@ -25,7 +27,7 @@ for _ in range(8):
     pid = os.fork()
     if pid == 0:
         x = bytearray(40 * 1024 * 1024)
-        import time; time.sleep(1)
+        import time; time.sleep(3)
         os._exit(0)
     children.append(pid)
 statuses = [os.waitpid(pid, 0)[1] for pid in children]
@@ -39,11 +41,12 @@ class TestMemory:
     )
     async def test_a_run_above_its_memory_is_ended_and_told_so(self, lab: Lab, source: str) -> None:
         ended = await lab.run(source)
-        assert ended.outcome.enforcement["memory_bytes"] == "hard"
+        assert "all" not in ended.out
+        if ended.outcome.enforcement["memory_bytes"] == "soft" and source == ALLOCATES:
+            assert ended.outcome.reason == "MemoryError"
+            return
         assert ended.state is RunState.OOM_KILLED, ended.explain()
         assert "memory" in (ended.outcome.reason or "")
-        assert ended.outcome.usage.oom_kills
-        assert "all" not in ended.out
 
     async def test_files_in_memory_count(self, lab: Lab) -> None:
         ended = await lab.run(TMPFS, limits=replace(QUICK, disk_bytes=500 * MiB))
@@ -51,6 +54,7 @@ class TestMemory:
 
     async def test_the_peak_is_reported(self, lab: Lab) -> None:
         ended = await lab.run("x = bytearray(50 * 1024 * 1024)")
+        assert (ended.outcome.usage.cpu_s or 0) > 0
         assert ended.outcome.usage.peak_memory_bytes is not None
         assert 50 * MiB < ended.outcome.usage.peak_memory_bytes < 128 * MiB
 
@@ -61,6 +65,8 @@ subprocess.run([sys.executable, '-c', 'x = bytearray(400 * 1024 * 1024)'])
 print('went on')
 """
         ended = await lab.run(source)
+        if ended.outcome.enforcement["memory_bytes"] == "soft":
+            pytest.skip("without cgroups the child gets a MemoryError instead")
         assert (ended.state, ended.out) == (RunState.OOM_KILLED, "went on\n"), ended.explain()
 
 
@@ -148,7 +154,7 @@ except OSError as error: print(n, error.strerror)
 import os
 writable = set()
 for folder, folders, _ in os.walk('/'):
-    if folder.startswith('/proc'):
+    if folder.startswith(('/proc', '/dev/pts')):
         folders[:] = []
         continue
     if os.access(folder, os.W_OK): writable.add(folder)

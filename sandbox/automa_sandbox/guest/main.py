@@ -207,7 +207,7 @@ def report(error: BaseException, frames: Frames) -> int:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(HARNESS_FILES):
         trace = trace.tb_next
     error.__traceback__ = trace
-    summary = f"{type(error).__name__}: {error}"[:400]
+    summary = f"{type(error).__name__}: {error}".removesuffix(": ")[:400]
     frames.send(NOTE, summary.encode("utf-8", "replace"))
     try:
         sys.excepthook(type(error), error, trace)
