@@ -12,7 +12,7 @@ export AUTOMA_HOME ?= $(CURDIR)/.automa
 run: $(VENV)/.installed
 	@$(BIN)/automa init --examples
 	@echo; echo "One of the examples, in the sandbox:"; echo
-	@$(BIN)/automa run "$$($(BIN)/automa init --where summarise-csv)"
+	@$(BIN)/automa run "$$($(BIN)/automa init --where watch-log)"
 	@echo
 	@exec $(BIN)/automa serve
 

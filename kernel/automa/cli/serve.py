@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+import shlex
+import shutil
 import signal
 import socket
 import sys
@@ -135,12 +137,21 @@ async def _welcome(kernel: "Kernel", host: str, port: int) -> None:
         lines += [
             "",
             "Nobody is an administrator yet. Make the first one, either here on this machine:",
-            "  automa user add you@example.org --role admin",
+            f"  {_this_command(kernel.settings.home)} user add you@example.org --role admin",
             "or with this one-time set-up token:",
             f"  {token}",
             "  " + _SETUP.format(url=url, token=token),
         ]
     note("\n".join(lines))
+
+
+def _this_command(home: Path) -> str:
+    """How to call `automa` for this home from the shell that started the server."""
+    found = shutil.which("automa")
+    called = Path(sys.argv[0])
+    is_on_path = found is not None and Path(found).resolve() == called.resolve()
+    command = "automa" if is_on_path else shlex.quote(str(called))
+    return command if home == Path.home() / ".automa" else f"AUTOMA_HOME={shlex.quote(str(home))} {command}"
 
 
 def _log_to_stderr(level: str) -> None:
