@@ -126,5 +126,6 @@ def create_app(kernel: Kernel) -> FastAPI:
     ):
         app.include_router(router)
     protect(app, kernel.settings)
+    guard.audit_denials(app)
     guard.assert_covered(app)
     return app

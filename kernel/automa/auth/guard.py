@@ -9,16 +9,20 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.requests import HTTPConnection
 from fastapi.routing import iter_route_contexts
 from fastapi.security.base import SecurityBase
+from starlette.responses import Response
 
 from automa.audit.change import Changes
 from automa.auth.caller import Caller
 from automa.auth.identity import Identities
 from automa.auth.scopes import is_known
 from automa.auth.throttle import Limit, Throttle
-from automa.errors import Forbidden, Unauthenticated
+from automa.errors import AutomaError, Forbidden, Unauthenticated
+from automa.http.problems import problem_response
 
 DENIALS = Limit(attempts=60, window_s=60)
 """Denied attempts that are audited per caller. More get 429 and no audit row: nobody fills the disk so."""
+
+_ADMITTED = "automa.caller"
 
 
 class Require(SecurityBase):
@@ -63,14 +67,29 @@ class Guard:
         identity = await self._identities.of(_bearer(connection))
         caller = identity.caller(address_of(connection))
         if scope is not None and not caller.may(scope):
-            await self._deny(caller, connection, scope)
+            await self._audit_denial(caller, connection, scope=scope)
+            raise Forbidden(f"This needs the scope {scope}.")
+        connection.scope[_ADMITTED] = caller
         return caller
 
-    async def _deny(self, caller: Caller, connection: HTTPConnection, scope: str) -> None:
+    def audit_denials(self, app: FastAPI) -> None:
+        """Audit also what endpoints and services forbid to a caller who was admitted."""
+        app.add_exception_handler(Forbidden, self._on_forbidden)
+
+    async def _on_forbidden(self, connection: HTTPConnection, error: Exception) -> Response:
+        assert isinstance(error, Forbidden)
+        caller = connection.scope.get(_ADMITTED)
+        try:
+            if caller is not None:
+                await self._audit_denial(caller, connection, reason=error.detail)
+        except AutomaError as failure:
+            return problem_response(failure)
+        return problem_response(error)
+
+    async def _audit_denial(self, caller: Caller, connection: HTTPConnection, **details: Any) -> None:
         self._denials.attempt(caller.actor.id, DENIALS)
         async with self._changes(caller.actor) as change:
-            change.audit("access.deny", "route", _route_name(connection), allowed=False, scope=scope)
-        raise Forbidden(f"This needs the scope {scope}.")
+            change.audit("access.deny", "route", _route_name(connection), allowed=False, **details)
 
     def assert_covered(self, app: FastAPI, *, bare: Collection[str] = ()) -> None:
         """Raise RuntimeError if any route, besides the `bare` paths, has neither a scope nor `public`."""

@@ -58,6 +58,7 @@ class Identities:
         self._clock = clock
         # SHA-256 of the credential → (until when, identity): no secret stays in memory
         self._known: dict[bytes, tuple[float, Identity]] = {}
+        self._forgotten = 0
 
     async def of(self, credential: str) -> Identity:
         """Who it is. Raises Unauthenticated."""
@@ -66,12 +67,16 @@ class Identities:
         until, identity = self._known.get(key, (0.0, None))
         if identity is None or now >= until or time.time() >= identity.expires_at:
             # The second begins before the question, so that the answer is never older than it claims.
+            forgotten = self._forgotten
             identity = await self._find(credential)
-            self._remember(key, now + REMEMBER_S, identity)
+            # Nor is it kept if something changed between the question and the answer.
+            if forgotten == self._forgotten:
+                self._remember(key, now + REMEMBER_S, identity)
         return identity
 
     def forget(self, user_id: str) -> None:
         """Ask the database anew about this user, after something about them was committed."""
+        self._forgotten += 1
         gone = [key for key, (_, identity) in self._known.items() if identity.user_id == user_id]
         for key in gone:
             del self._known[key]

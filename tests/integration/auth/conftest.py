@@ -39,6 +39,7 @@ def app(settings: Settings, auth: Auth) -> FastAPI:
         app.include_router(router)
     auth.guard.assert_covered(app)
     protect(app, settings)
+    auth.guard.audit_denials(app)
     return app
 
 

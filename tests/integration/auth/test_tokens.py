@@ -95,10 +95,11 @@ class TestUsing:
         await user_of(made["token"], bob).call("GET", "/me")
         assert first == (await bob.call("GET", "/tokens")).json()["items"][0]["last_used_at"] is not None
 
-    async def test_it_does_not_look_after_its_owners_account(self, bob):
+    async def test_it_does_not_look_after_its_owners_account(self, bob, audit_of):
         token = user_of((await create(bob, ["runs:read"])).json()["token"], bob)
         body = {"current_password": "blue horse stapler 9", "new_password": "violet tractor 88 moon"}
         assert (await token.call("POST", "/me/password", json=body)).status_code == 403
+        assert "signed-in person" in (await audit_of("access.deny"))[-1].details["reason"]
         assert (await token.call("DELETE", "/sessions")).status_code == 403
         assert (await token.call("POST", "/auth/sign-out")).status_code == 403
 

@@ -118,6 +118,13 @@ class TestRemembering:
         await identities.of("bob")
         assert identities.looked == 3
 
+    async def test_an_answer_that_was_overtaken_is_not_remembered(self, identities):
+        asking = asyncio.ensure_future(identities.of("ada"))
+        await asyncio.sleep(0)
+        identities.forget("ada")
+        await asking
+        assert not identities._known
+
     async def test_refusals_are_not_remembered(self, identities):
         for _ in range(2):
             with pytest.raises(Unauthenticated):
