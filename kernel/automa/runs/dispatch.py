@@ -28,6 +28,8 @@ from automa.storage.tables import utc_now
 
 log = logging.getLogger(__name__)
 
+STARTS_MAY_WAIT_S = 0.05
+"""That a run has begun is written with the next turn, or after this time: short runs need no turn for it."""
 RETRY_AFTER_S = 1.0
 """When the database cannot be written, news wait and are tried again."""
 
@@ -229,7 +231,8 @@ class Dispatcher:
             return
         if not live.started:  # any hint tells that it has started
             live.started = True
-            self._tell(Started(hint.run_id, live.row.owner_id, utc_now()))
+            self._news.append(Started(hint.run_id, live.row.owner_id, utc_now()))
+            asyncio.get_running_loop().call_later(STARTS_MAY_WAIT_S, self._wake.set)
         self.watchers.wake(hint.run_id)
 
     async def _recover(self) -> None:
