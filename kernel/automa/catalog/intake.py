@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from automa.catalog.archives import SUFFIXES, UnpackLimits, is_archive, unpack
 from automa.catalog.folders import read_folder
@@ -13,10 +13,12 @@ from automa.catalog.manifest import FileEntry, Manifest
 from automa.catalog.package import Package, find_entry, strip_top_folder
 from automa.config import UploadSettings
 from automa.errors import FieldError, InvalidArchive, InvalidPayload, PayloadTooLarge
-from automa.storage.blobs import BlobStore, Stage, read_blob
+from automa.storage.blobs import BlobStore, Stage, disk_errors, read_blob
 from automa.storage.paths import checked_path, shown
 
 DEFAULT_NAME = "main.py"
+
+Result = TypeVar("Result")
 
 Stored = tuple[list[FileEntry], str]
 """Files that are published blobs, and the top folder that was taken off their paths."""
@@ -37,7 +39,7 @@ class Intake:
         if len(source) > self._uploads.max_bytes:
             raise PayloadTooLarge(f"The file is larger than {self._uploads.max_bytes} bytes.")
         path = base.entry if base else checked_path(name)
-        file = (await asyncio.to_thread(store_one, self._blobs, path, source))[0]
+        file = (await _at_disk(lambda: store_one(self._blobs, path, source)))[0]
         manifest = base.with_file(file) if base else Manifest.of(path, [file])
         return await self._package(manifest)
 
@@ -51,7 +53,7 @@ class Intake:
                 f"{shown(name)} is neither a .py file nor an archive ({', '.join(SUFFIXES)}).",
                 errors=[FieldError("/file", "neither a .py file nor an archive")],
             )
-        return await self.from_source(await asyncio.to_thread(file.read, self._uploads.max_bytes + 1), name)
+        return await self.from_source(await _at_disk(lambda: file.read(self._uploads.max_bytes + 1)), name)
 
     async def from_archive(self, file: BinaryIO, entry: str | None = None) -> Package:
         """A zip or tar archive. Raises InvalidArchive, InvalidPayload."""
@@ -64,13 +66,19 @@ class Intake:
         return await self._stored(lambda: store_folder(self._blobs, folder, limits), entry)
 
     async def _stored(self, store: Callable[[], Stored], entry: str | None) -> Package:
-        files, stripped = await asyncio.to_thread(store)
+        files, stripped = await _at_disk(store)
         return await self._package(Manifest.of(find_entry(files, entry, stripped), files))
 
     async def _package(self, manifest: Manifest) -> Package:
-        source = await asyncio.to_thread(read_entry, self._blobs, manifest)
+        source = await _at_disk(lambda: read_entry(self._blobs, manifest))
         inspection = await self._inspector.inspect(source)
-        return await asyncio.to_thread(finish, self._blobs, manifest, inspection)
+        return await _at_disk(lambda: finish(self._blobs, manifest, inspection))
+
+
+async def _at_disk(work: Callable[[], Result]) -> Result:
+    """Do it in a thread. Raises Unavailable for a full disk."""
+    with disk_errors():
+        return await asyncio.to_thread(work)
 
 
 def limits_of(uploads: UploadSettings) -> UnpackLimits:

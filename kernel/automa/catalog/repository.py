@@ -5,12 +5,19 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from automa.catalog.models import ScriptRow, VersionRow
 from automa.http.pagination import PageRequest
 
 _scripts: Any = ScriptRow.__table__
 _versions: Any = VersionRow.__table__
+
+# A list of large programs would otherwise fetch megabytes that nobody shows.
+_SUMMARY: tuple[Any, ...] = tuple(
+    defer(column, raiseload=True)
+    for column in (VersionRow.manifest, VersionRow.parameters, VersionRow.docstring)
+)
 
 ScriptWithCurrent = tuple[ScriptRow, VersionRow | None]
 
@@ -56,8 +63,8 @@ async def script_by_name(session: AsyncSession, owner_id: str, name_key: str) ->
 async def scripts_page(
     session: AsyncSession, owner_id: str | None, search: str | None, request: PageRequest
 ) -> Sequence[ScriptWithCurrent]:
-    """Newest first, one more than asked for. `search` is compared with name keys."""
-    query = _with_current().order_by(ScriptRow.id.desc()).limit(request.limit + 1)
+    """Newest first, one more than asked for, each version as a summary. `search` is a part of name keys."""
+    query = _with_current().options(*_SUMMARY).order_by(ScriptRow.id.desc()).limit(request.limit + 1)
     if owner_id is not None:
         query = query.where(ScriptRow.owner_id == owner_id)
     if search:
@@ -80,8 +87,8 @@ async def version(session: AsyncSession, script_id: str, reference: str) -> Vers
 
 
 async def versions_page(session: AsyncSession, script_id: str, request: PageRequest) -> Sequence[VersionRow]:
-    """Newest first, one more than asked for."""
-    query = select(VersionRow).where(VersionRow.script_id == script_id)
+    """Newest first, one more than asked for, as summaries."""
+    query = select(VersionRow).options(*_SUMMARY).where(VersionRow.script_id == script_id)
     if request.after is not None:
         query = query.where(VersionRow.id < request.after)
     return (await session.scalars(query.order_by(VersionRow.id.desc()).limit(request.limit + 1))).all()

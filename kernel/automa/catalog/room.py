@@ -41,7 +41,7 @@ class Catalog:
             blobs=blobs,
             intake=Intake(blobs, settings.uploads, Inspector()),
             service=CatalogService(trees),
-            sweeper=Sweeper(storage, blobs, trees),
+            sweeper=Sweeper(storage, blobs, trees, home.scratch),
         )
 
     def routes(self, guard: Guard, runs: RunsOfScript) -> list[APIRouter]:

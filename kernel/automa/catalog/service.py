@@ -20,6 +20,7 @@ from automa.catalog.source import JsonObject
 from automa.catalog.trees import Trees
 from automa.errors import Conflict, FieldError, NotFound, PreconditionFailed
 from automa.http.pagination import PageRequest
+from automa.storage.blobs import disk_errors
 from automa.storage.tables import new_id, utc_now
 
 MAX_VERSIONS = 10_000
@@ -244,9 +245,10 @@ class CatalogService:
         )
 
     async def tree(self, digest: str) -> Path:
-        """The folder with a version's files. Raises NotFound."""
+        """The folder with a version's files. Raises NotFound, Unavailable."""
         # The usual answer costs one system call: less than going to a thread.
-        return self._trees.find(digest) or await asyncio.to_thread(self._trees.materialise, digest)
+        with disk_errors():
+            return self._trees.find(digest) or await asyncio.to_thread(self._trees.materialise, digest)
 
     async def _editable(
         self, change: Change, caller: Caller, script_id: str, revision: int | None

@@ -321,7 +321,7 @@ async def _find(session: "AsyncSession", kernel: "LocalKernel", reference: str) 
         raise NotFound(f"There is no script {reference}.")
     if len(found) > 1:
         raise InvalidRequest(f"{len(found)} users have a script {reference}: name it by its id.")
-    return found[0]
+    return await open_catalog(kernel).service.get(session, _operator(), found[0][0].id)
 
 
 def _view(found: "ScriptWithCurrent") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Blobs: bytes that are named by their SHA-256, written once and never changed."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from automa.errors import NotFound
+from automa.errors import NotFound, Unavailable
 
 CHUNK_BYTES = 256 * 1024
 _READ_ONLY = 0o444
@@ -55,6 +56,19 @@ class BlobStore(Protocol):
         ...
 
     def digests(self) -> Iterator[str]: ...
+
+
+@contextmanager
+def disk_errors() -> Generator[None]:
+    """Tell of a full or failing disk as such. Raises Unavailable."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            text = "The disk that holds the files is full; nothing was saved."
+        else:
+            text = f"The files cannot be written or read: {error.strerror or type(error).__name__}."
+        raise Unavailable(text, retry_after_s=30) from error
 
 
 def read_blob(store: BlobStore, digest: str) -> bytes:

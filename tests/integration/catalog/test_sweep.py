@@ -48,6 +48,15 @@ async def test_what_is_young_or_in_use_stays(catalog, changes, bob, runs, home: 
     assert (await catalog.sweeper.sweep(used_trees=[digest])).trees == 0
 
 
+async def test_what_a_killed_upload_had_begun_goes(catalog, home: Path) -> None:
+    for name in ("stage-1", "tree-1"):
+        (home / "scratch" / name).mkdir()
+        (home / "scratch" / name / "half").write_bytes(b"x")
+    os.utime(home / "scratch" / "stage-1", (1, 1))
+    await catalog.sweeper.sweep()
+    assert [path.name for path in (home / "scratch").iterdir()] == ["tree-1"]
+
+
 async def test_uploads_beside_a_sweep_lose_nothing(catalog, changes, bob, home: Path) -> None:
     async def save(number: int) -> str:
         return (await saved(catalog, changes, bob, f"s{number}", b"print(%d)" % number))[1]

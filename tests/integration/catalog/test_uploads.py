@@ -1,6 +1,8 @@
 """Uploads, honest and hostile: each gets a script or a clear refusal, and leaves nothing behind."""
 
+import errno
 import gzip
+import os
 import stat
 import tarfile
 from collections.abc import AsyncIterator
@@ -185,6 +187,23 @@ class TestHostile:
         assert (await upload(api, *HOSTILE["syntax"], name="a", draft="true")).status_code == 201
         assert (await upload(api, *HOSTILE["picture"], name="b", draft="true")).status_code == 422
         assert (await upload(api, *HOSTILE["empty"], name="c", draft="true")).status_code == 422
+
+    @pytest.mark.parametrize("name", ["x.py", "x.zip"])
+    async def test_a_full_disk_is_told_as_such_and_leaves_nothing(
+        self, api: httpx.AsyncClient, home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        def refuse(_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        content = zip_of(APP) if name == "x.zip" else b"print(1)"
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", refuse)
+            answer = await upload(api, name, content)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert "full" in answer.json()["detail"]
+        assert int(answer.headers["retry-after"]) > 0
+        assert left_behind(home) == []
+        assert (await upload(api, name, content)).status_code == 201
 
     async def test_fields_beside_the_file_are_checked(self, api: httpx.AsyncClient) -> None:
         for fields in (
