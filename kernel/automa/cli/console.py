@@ -3,11 +3,12 @@
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, NoReturn, TypeVar
 
-from automa.errors import AutomaError, ConfigError, InvalidRequest, SandboxUnavailable, problem
+from automa.errors import AutomaError, ConfigError, InvalidRequest, SandboxUnavailable, Unavailable, problem
 
 Answer = TypeVar("Answer")
 
@@ -55,11 +56,21 @@ def exit_code_of(error: AutomaError) -> Exit:
 
 
 def run(work: Coroutine[Any, Any, Answer], as_json: bool = False) -> Answer:
-    """Run a command's coroutine; an AutomaError becomes a message and an exit code, never a traceback."""
-    try:
+    """Run a command's coroutine; what people can mend becomes a message and an exit code, not a traceback."""
+    with told(as_json):
         return asyncio.run(work)
+
+
+@contextmanager
+def told(as_json: bool = False) -> Generator[None]:
+    """Tell errors of Automa and of the operating system (a full disk, no permission), and leave."""
+    try:
+        yield
     except AutomaError as error:
         fail(error, as_json)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        fail(Unavailable(f"{error.strerror or error}{where}"), as_json)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

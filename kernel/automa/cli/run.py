@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automa.cli.console import Exit, fail, note
-from automa.errors import AutomaError, InvalidPayload
+from automa.cli.console import Exit, note
+from automa.cli.console import run as run_coroutine
+from automa.errors import InvalidPayload
 from automa.sdk.runlog import LogLine, Stream
 from automa.sdk.runs import RunState
 
@@ -35,10 +36,8 @@ def run(
 
     Exit codes: 0 it succeeded, 1 it did not, 2 bad usage, 3 no sandbox is available.
     """
-    try:
-        result, limits, name = asyncio.run(_run(file, entry, param or [], params, timeout, runner, as_json))
-    except AutomaError as error:
-        fail(error, as_json)
+    work = _run(file, entry, param or [], params, timeout, runner, as_json)
+    result, limits, name = run_coroutine(work, as_json)
     if as_json:
         print(json.dumps(_report(result, limits, name), ensure_ascii=False))
     else:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automa.cli.console import fail, note
-from automa.errors import AutomaError, ConfigError
+from automa.cli.console import note, told
+from automa.errors import ConfigError
 
 if TYPE_CHECKING:
     from automa.app import Kernel
@@ -41,13 +41,11 @@ def serve(
     """Start the server."""
     from automa import config
 
-    try:
+    with told():
         settings = config.load(host=host, port=port, home=home, safe=safe or None)
         _log_to_stderr(settings.log_level)
         with _event_loop() as runner:
             runner.run(_serve(settings))
-    except AutomaError as error:
-        fail(error)
 
 
 @contextmanager
