@@ -19,7 +19,7 @@ from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.endings import End, Seen, Stop, decide
 from automa_sandbox.frames import Frames, is_json
 from automa_sandbox.hints import Hints
-from automa_sandbox.launch import Launched, launch
+from automa_sandbox.launch import Stage
 from automa_sandbox.pump import LogPump
 from automa_sandbox.watching import Watcher
 
@@ -50,7 +50,7 @@ class Cancel(Protocol):
 class Attempt:
     """Runs to its end; what is to be known afterwards is in the Outcome and on disk."""
 
-    def __init__(self, machine: Machine, spec: RunSpec, cancel: Cancel) -> None:
+    def __init__(self, machine: Machine, spec: RunSpec, cancel: Cancel, stage: Stage) -> None:
         self.spec = spec
         self.started_at: float | None = None
         self._machine = machine
@@ -64,8 +64,9 @@ class Attempt:
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._early_stderr = b""
         self._info = b""
-        self._group: Group | None = None
-        self._launched: Launched | None = None
+        self._stage = stage
+        self._group = stage.group
+        self._is_reaped = False
         self._init: int | None = None
         self._alive: set[int] = set()
         """Handles (pidfds) of bubblewrap and of the sandbox's init: all is over when both have ended."""
@@ -90,7 +91,7 @@ class Attempt:
         """End everything after a failure of this supervisor."""
         for _ in range(100):
             self._kill_everything()
-            if self._launched is None or self._reap(os.WNOHANG):
+            if self._is_reaped or self._reap(os.WNOHANG):
                 break
             time.sleep(0.02)
         if self._group is not None:
@@ -99,19 +100,14 @@ class Attempt:
     # The start
 
     def _start(self) -> None:
-        machine, spec = self._machine, self.spec
-        if machine.hierarchy is not None:
-            name = f"{spec.run_id}-{spec.attempt}-{os.getpid()}"
-            self._group = Group(machine.hierarchy, name, spec.limits)
-        params = "{}" if spec.call_main else json.dumps(spec.params)
-        launched = launch(machine.plan, spec, params, machine.seccomp, self._group)
-        self._launched = launched
-        self._bwrap_handle = os.pidfd_open(launched.pid)
+        machine, spec, stage = self._machine, self.spec, self._stage
+        stage.launch(machine.plan, spec, "{}" if spec.call_main else json.dumps(spec.params))
+        self._bwrap_handle = os.pidfd_open(stage.pid)
         self._alive.add(self._bwrap_handle)
-        self._on(launched.frames, self._read_frames)
-        self._on(launched.stdout, self._read_stdout)
-        self._on(launched.stderr, self._read_stderr)
-        self._on(launched.info, self._read_info)
+        self._on(stage.frames, self._read_frames)
+        self._on(stage.stdout, self._read_stdout)
+        self._on(stage.stderr, self._read_stderr)
+        self._on(stage.info, self._read_info)
         self._on(self._bwrap_handle, self._bwrap_ended)
         self._on(self._cancel.descriptor, self._take_signal)
         self._tie(spec.tie_to_pid)
@@ -242,10 +238,10 @@ class Attempt:
         self._off(handle)
 
     def _reap(self, options: int) -> bool:
-        assert self._launched is not None
-        pid, status, usage = os.wait4(self._launched.pid, options)
+        pid, status, usage = os.wait4(self._stage.pid, options)
         if pid == 0:
             return False
+        self._is_reaped = True
         code = os.waitstatus_to_exitcode(status)
         self._status = code if code >= 0 else 128 - code
         self._used.append(usage)
@@ -300,8 +296,7 @@ class Attempt:
 
     def _drain(self) -> None:
         """What the ended processes left in the pipes."""
-        assert self._launched is not None
-        for descriptor in (self._launched.frames, self._launched.stdout, self._launched.stderr):
+        for descriptor in (self._stage.frames, self._stage.stdout, self._stage.stderr):
             begin = self._writer.bytes
             while descriptor in self._callbacks and self._writer.bytes - begin < _DRAIN_BYTES:
                 if not select.select([descriptor], [], [], 0)[0]:

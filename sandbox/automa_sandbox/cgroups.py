@@ -110,14 +110,17 @@ def _folder(mounts: str, kind: str, controller: str | None, path: str) -> Path |
 class Group:
     """The groups of one run, one per folder of the hierarchy."""
 
-    def __init__(self, hierarchy: Hierarchy, name: str, limits: Limits) -> None:
+    def __init__(self, hierarchy: Hierarchy, name: str) -> None:
         self._hierarchy = hierarchy
         self._at = {key: parent / name for key, parent in hierarchy.parents.items()}
         self._folders = list(dict.fromkeys(self._at.values()))
         self.limits_cpu = False
         for folder in self._folders:
             folder.mkdir()
-        if hierarchy.version == 1:
+
+    def limit(self, limits: Limits) -> None:
+        """Hold everything in it to these limits from now on."""
+        if self._hierarchy.version == 1:
             self._limit_version_1(limits)
         else:
             self._limit_version_2(limits)

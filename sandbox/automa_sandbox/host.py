@@ -12,8 +12,10 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,10 +26,14 @@ from automa_sandbox.bubblewrap import make_plan
 from automa_sandbox.choice import NoBubblewrap, choose_bwrap
 from automa_sandbox.etc import copy_etc
 from automa_sandbox.interpreter import InterpreterUnusable, prepare
-from automa_sandbox.shim import supervise
+from automa_sandbox.shim import serve_one
 
 LOCK = "host.lock"
 _MESSAGE_BYTES = 64 * 1024
+_SPARES = 2
+"""Shims that are prepared and wait for an attempt."""
+_QUIET_MS = 20
+"""They are made when nobody has asked for anything for so long: starts come first."""
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -83,16 +89,25 @@ def _wake(_number: int, _frame: object) -> None:
     """A handler, so that the signal reaches the wake-up descriptor."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Shim:
+    """A shim that waits for its attempt. A child that nobody has waited for keeps its number."""
+
+    pid: int
+    handle: int
+    orders: int
+
+
 class _Host:
     def __init__(self, control: socket.socket, lock: int, machine: Machine) -> None:
         self._control = control
         self._lock = lock
         self._machine = machine
-        self._wakeup, wakeup_end = os.pipe()
-        for descriptor in (self._wakeup, wakeup_end):
+        self._spares: list[_Shim] = []
+        self._wakeup, self._wakeup_end = os.pipe()
+        for descriptor in (self._wakeup, self._wakeup_end):
             os.set_blocking(descriptor, False)
-        self._inner = (self._wakeup, wakeup_end)
-        signal.set_wakeup_fd(wakeup_end, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _wake)
 
     def serve(self) -> None:
@@ -100,11 +115,21 @@ class _Host:
         poll.register(self._control, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
         while True:
-            for descriptor, _ in poll.poll():
+            missing = len(self._spares) < _SPARES
+            ready = poll.poll(_QUIET_MS if missing else None)
+            if not ready:
+                self._add_spare()
+            for descriptor, _ in ready:
                 if descriptor == self._wakeup:
                     self._reap()
                 elif not self._answer():
                     return
+
+    def _add_spare(self) -> None:
+        try:
+            self._spares.append(self._fork())
+        except OSError:  # the next start tells whoever asks for it
+            time.sleep(_QUIET_MS / 1000)
 
     def _reap(self) -> None:
         with suppress(BlockingIOError):
@@ -114,7 +139,7 @@ class _Host:
                 pass
 
     def _answer(self) -> bool:
-        """Take one request and start its shim; False when the server is gone."""
+        """Take one request and give it to a shim; False when the server is gone."""
         message = self._control.recv(_MESSAGE_BYTES)
         if not message:
             return False
@@ -122,10 +147,9 @@ class _Host:
         answer: dict[str, Any] = {"id": request["id"]}
         handles: list[int] = []
         try:
-            pid = self._fork(Path(request["attempt_dir"]))
-            # A child that nobody has waited for keeps its number: this handle is the right one.
-            handles.append(os.pidfd_open(pid))
-            answer |= {"pid": pid, "start_time": start_time_of(pid)}
+            shim = self._hand_over(os.fsencode(request["attempt_dir"]))
+            handles.append(shim.handle)
+            answer |= {"pid": shim.pid, "start_time": start_time_of(shim.pid)}
         except OSError as error:
             answer["error"] = f"no process could be started: {error.strerror}"
         try:
@@ -137,22 +161,53 @@ class _Host:
                 os.close(handle)
         return True
 
-    def _fork(self, attempt_dir: Path) -> int:
-        pid = os.fork()
-        if pid == 0:
-            self._become_shim(attempt_dir)
-        return pid
+    def _hand_over(self, attempt_dir: bytes) -> _Shim:
+        """Give an attempt to a spare shim, or to a new one if there is none that lives."""
+        while self._spares:
+            shim = self._spares.pop()
+            try:
+                _order(shim, attempt_dir)
+            except BrokenPipeError:
+                os.close(shim.handle)
+            else:
+                return shim
+        shim = self._fork()
+        _order(shim, attempt_dir)
+        return shim
 
-    def _become_shim(self, attempt_dir: Path) -> NoReturn:
+    def _fork(self) -> _Shim:
+        orders, orders_end = os.pipe()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(orders)
+            os.close(orders_end)
+            raise
+        if pid == 0:
+            os.close(orders_end)
+            self._become_shim(orders)
+        os.close(orders)
+        return _Shim(pid, os.pidfd_open(pid), orders_end)
+
+    def _become_shim(self, orders: int) -> NoReturn:
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
             self._control.close()
-            for descriptor in self._inner:
+            # A spare ends when the last other end of its pipe is closed: the host's.
+            others = [end for shim in self._spares for end in (shim.orders, shim.handle)]
+            for descriptor in (self._wakeup, self._wakeup_end, *others):
                 os.close(descriptor)
-            supervise(self._machine, attempt_dir, release_lock=lambda: os.close(self._lock))
+            serve_one(self._machine, orders, release_lock=lambda: os.close(self._lock))
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()
         finally:
             os._exit(0)
+
+
+def _order(shim: _Shim, attempt_dir: bytes) -> None:
+    try:
+        os.write(shim.orders, attempt_dir)
+    finally:
+        os.close(shim.orders)

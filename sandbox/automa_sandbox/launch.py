@@ -6,18 +6,24 @@ import marshal
 import os
 import random
 import signal
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from automa.sdk.runs import RunSpec
+from automa.sdk.runs import Limits, RunSpec
 from automa_sandbox import bubblewrap
 from automa_sandbox.bubblewrap import Plan
-from automa_sandbox.cgroups import Group
+from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.limits import limit_this_process
 
 # A range that systemd documents as free for any use: https://systemd.io/UIDS-GIDS/
 _FIRST_UID, _LAST_UID = 1_879_048_192, 2_147_352_575
+
+_INNER_UID = 1000
+"""Whom a script is inside the user namespace of an ordinary user."""
+
+# What differs from run to run: written when there is one.
+_FILES = (bubblewrap.CONFIG_FD, bubblewrap.ARGS_FD, bubblewrap.PASSWD_FD, bubblewrap.GROUP_FD)
 
 _CLONE_NEWNS = 0x20000
 _PR_SET_CHILD_SUBREAPER = 36
@@ -27,39 +33,63 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Launched:
-    """The bubblewrap process of a run and the shim's ends of its pipes."""
+class Stage:
+    """A child that waits to become bubblewrap: what takes time is done before there is a run for it."""
 
     pid: int
+    group: Group | None
     stdout: int
     stderr: int
     frames: int
     info: int
+    _go: int
+    _files: dict[int, int]
+
+    def launch(self, plan: Plan, spec: RunSpec, json_params: str) -> None:
+        """Let the child become the sandbox of this run. What goes wrong in it shows on its stderr."""
+        uid = random.SystemRandom().randint(_FIRST_UID, _LAST_UID) if plan.as_root else _INNER_UID
+        if self.group is not None:
+            self.group.limit(spec.limits)
+        contents = {
+            bubblewrap.CONFIG_FD: _guest_config(plan, spec, json_params, uid),
+            bubblewrap.ARGS_FD: bubblewrap.arguments(plan, spec.app_dir, spec.limits.disk_bytes),
+            bubblewrap.PASSWD_FD: bubblewrap.passwd(uid),
+            bubblewrap.GROUP_FD: bubblewrap.group(uid),
+        }
+        for target, content in contents.items():
+            os.pwrite(self._files[target], content, 0)
+            os.close(self._files[target])
+        os.write(self._go, marshal.dumps((uid, asdict(spec.limits)), 2))
+        os.close(self._go)
+
+    def discard(self) -> None:
+        """There will be no run: let the child end."""
+        os.close(self._go)
+        os.waitpid(self.pid, 0)
+        if self.group is not None:
+            self.group.remove()
 
 
-def launch(plan: Plan, spec: RunSpec, json_params: str, seccomp: bytes, group: Group | None) -> Launched:
-    """Start bubblewrap in a child of this process. What goes wrong in the child shows on its stderr."""
-    uid = random.SystemRandom().randint(_FIRST_UID, _LAST_UID) if plan.as_root else 1000
-    config = _guest_config(plan, spec, json_params, uid)
-    stdout, stderr, frames, info = (os.pipe() for _ in range(4))
-    sources = {
+def set_stage(plan: Plan, seccomp: bytes, hierarchy: Hierarchy | None) -> Stage:
+    """Fork the child that will be bubblewrap, in its control group and mount namespace."""
+    group = Group(hierarchy, f"run-{os.getpid()}") if hierarchy is not None else None
+    stdout, stderr, frames, info, go = (os.pipe() for _ in range(5))
+    files = {target: _file_with(b"") for target in _FILES}
+    inherited = {
         bubblewrap.STDIN_FD: os.open("/dev/null", os.O_RDONLY),
         bubblewrap.STDOUT_FD: stdout[1],
         bubblewrap.STDERR_FD: stderr[1],
-        bubblewrap.CONFIG_FD: _file_with(config),
         bubblewrap.FRAMES_FD: frames[1],
-        bubblewrap.ARGS_FD: _file_with(bubblewrap.arguments(plan, spec.app_dir, spec.limits.disk_bytes)),
         bubblewrap.SECCOMP_FD: _file_with(seccomp),
         bubblewrap.INFO_FD: info[1],
-        bubblewrap.PASSWD_FD: _file_with(bubblewrap.passwd(uid)),
-        bubblewrap.GROUP_FD: _file_with(bubblewrap.group(uid)),
     }
     pid = os.fork()
     if pid == 0:
-        _become_bubblewrap(plan, spec, uid, sources, group)
-    for descriptor in sources.values():
+        os.close(go[1])
+        _become_bubblewrap(plan, {**inherited, **files}, group, go[0])
+    for descriptor in (*inherited.values(), go[0]):
         os.close(descriptor)
-    return Launched(pid, stdout[0], stderr[0], frames[0], info[0])
+    return Stage(pid, group, stdout[0], stderr[0], frames[0], info[0], go[1], files)
 
 
 def adopt_orphans() -> None:
@@ -88,23 +118,33 @@ def _file_with(data: bytes) -> int:
     return descriptor
 
 
-def _become_bubblewrap(
-    plan: Plan, spec: RunSpec, uid: int, sources: dict[int, int], group: Group | None
-) -> NoReturn:
+def _become_bubblewrap(plan: Plan, inherited: dict[int, int], group: Group | None, go: int) -> NoReturn:
     try:
-        _arrange(sources)
+        go = fcntl.fcntl(go, fcntl.F_DUPFD_CLOEXEC, 2 * len(inherited))
+        _arrange(inherited)
         if group is not None:
             group.join()
         if plan.as_root:
-            _mount_scratch(plan.scratch, spec, uid)
-        limit_this_process(spec.limits, own_user=plan.as_root, memory_by_cgroup=group is not None)
-        _reset_signals()
-        # bubblewrap's own environment can be read in the sandbox: it is empty.
-        os.execve(plan.bwrap, bubblewrap.command(plan), {})  # noqa: S606
+            _leave_mount_namespace()
+        _wait_and_become(plan, group, go)
     except BaseException as error:
         os.write(bubblewrap.STDERR_FD, f"the sandbox could not be prepared: {error}\n".encode())
     finally:
         os._exit(126)
+
+
+def _wait_and_become(plan: Plan, group: Group | None, go: int) -> None:
+    order = os.read(go, 65536)
+    if not order:  # no run came
+        return
+    uid, values = marshal.loads(order)  # noqa: S302 - from our own parent
+    limits = Limits(**values)
+    if plan.as_root:
+        _mount_scratch(plan.scratch, limits, uid)
+    limit_this_process(limits, own_user=plan.as_root, memory_by_cgroup=group is not None)
+    _reset_signals()
+    # bubblewrap's own environment can be read in the sandbox: it is empty.
+    os.execve(plan.bwrap, bubblewrap.command(plan), {})  # noqa: S606
 
 
 def _arrange(sources: dict[int, int]) -> None:
@@ -115,11 +155,15 @@ def _arrange(sources: dict[int, int]) -> None:
         os.dup2(source, target)
 
 
-def _mount_scratch(scratch: Path, spec: RunSpec, uid: int) -> None:
-    """One tmpfs for all that the run may write, in a mount namespace of its own."""
+def _leave_mount_namespace() -> None:
+    """Mounts of this process are seen by nobody else; those of the host still arrive here."""
     _check(_libc.unshare(_CLONE_NEWNS), "unshare")
     _check(_libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None), "mount")
-    options = f"size={spec.limits.disk_bytes},nr_inodes={spec.limits.disk_inodes},mode=0755"
+
+
+def _mount_scratch(scratch: Path, limits: Limits, uid: int) -> None:
+    """One tmpfs for all that the run may write."""
+    options = f"size={limits.disk_bytes},nr_inodes={limits.disk_inodes},mode=0755"
     flags = _MS_NOSUID | _MS_NODEV
     _check(_libc.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", flags, options.encode()), "mount")
     for name, mode in (("tmp", 0o1777), ("work", 0o700), ("shm", 0o1777)):

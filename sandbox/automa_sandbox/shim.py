@@ -1,4 +1,7 @@
-"""The shim: a process of its own for each attempt, from the claim to the exit record, whatever happens."""
+"""The shim: a process of its own for each attempt, from the claim to the exit record, whatever happens.
+
+It is forked before there is an attempt for it, so that a start need not wait for its preparations.
+"""
 
 import errno
 import json
@@ -12,7 +15,7 @@ from pathlib import Path
 from automa.sdk import attempts
 from automa.sdk.runs import Outcome, RunSpec, RunState
 from automa_sandbox.attempt import Attempt, Machine
-from automa_sandbox.launch import adopt_orphans
+from automa_sandbox.launch import Stage, adopt_orphans, set_stage
 
 _PAUSES_S = (0.1, 0.5, 2.0, 5.0)
 
@@ -37,26 +40,47 @@ class CancelSignal:
         self.came = True
 
 
-def supervise(machine: Machine, attempt_dir: Path, release_lock: Callable[[], None]) -> None:
-    """The life of a shim. The host's lock is released once the claim is on disk, or never will be."""
+def serve_one(machine: Machine, orders: int, release_lock: Callable[[], None]) -> None:
+    """The life of a shim: prepare, wait for an attempt on the pipe `orders`, see it to its end.
+
+    The host's lock is released once the claim is on disk, or never will be.
+    """
     cancel = CancelSignal()
     adopt_orphans()
-    claimed = attempts.claim(attempt_dir)
+    stage = _try_to_set_stage(machine)
+    order = os.read(orders, 65536)
+    os.close(orders)
+    attempt_dir = Path(os.fsdecode(order))
+    claimed = bool(order) and attempts.claim(attempt_dir)
     release_lock()
     if claimed:
-        _leave_record(attempt_dir, _outcome_of(machine, attempt_dir, cancel))
+        _leave_record(attempt_dir, _outcome_of(machine, attempt_dir, cancel, stage))
+    elif isinstance(stage, Stage):
+        stage.discard()
 
 
-def _outcome_of(machine: Machine, attempt_dir: Path, cancel: CancelSignal) -> Outcome:
+def _try_to_set_stage(machine: Machine) -> Stage | OSError:
+    """What goes wrong here is told by the attempt that meets it."""
+    try:
+        return set_stage(machine.plan, machine.seccomp, machine.hierarchy)
+    except OSError as error:
+        return error
+
+
+def _outcome_of(machine: Machine, attempt_dir: Path, cancel: CancelSignal, stage: Stage | OSError) -> Outcome:
     attempt: Attempt | None = None
     try:
         spec = RunSpec.from_json(json.loads((attempt_dir / attempts.SPEC).read_bytes()))
-        attempt = Attempt(machine, spec, cancel)
+        if isinstance(stage, OSError):
+            raise stage
+        attempt = Attempt(machine, spec, cancel, stage)
         return attempt.run()
     except Exception as error:
         traceback.print_exc()
         if attempt is not None:
             attempt.abandon()
+        elif isinstance(stage, Stage):
+            stage.discard()
         return _failed(error, attempt)
 
 
