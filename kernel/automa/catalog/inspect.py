@@ -18,8 +18,8 @@ Kind = Literal["function", "plain"]
 
 MAX_SCHEMA_BYTES = 256 * 1024
 
-# Bounds of the helper process: honest files of the largest size need a tenth of them.
-_MEMORY_BYTES = 1024 * 1024 * 1024
+# Bounds of the helper process: an honest file of the largest size takes a third of them.
+_MEMORY_BYTES = 512 * 1024 * 1024
 _CPU_S = 10
 
 

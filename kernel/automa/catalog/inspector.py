@@ -14,7 +14,7 @@ from automa.catalog.inspect import Inspection, inspect_source
 from automa.catalog.source import MAX_SOURCE_BYTES, Problem
 
 TIMEOUT_S = 20.0
-_AT_ONCE = 2  # each may take its gigabyte
+_AT_ONCE = 2  # each may take half a gigabyte
 
 
 class Inspector:
