@@ -16,7 +16,7 @@ from pathlib import Path
 from . import measures
 from .contenders import Contender, make_contenders
 from .measures import QUICK, Figures, Plan, Subject
-from .report import as_json, table
+from .report import as_json, put_into, table
 
 PHASES = (
     measures.measure_idle,
@@ -59,6 +59,7 @@ def say(text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--page", type=Path, help="put the table into this page, between its marks")
     parser.add_argument("--quick", action="store_true", help="few repetitions: to see that everything works")
     parser.add_argument("--only", default="a,b,automa", help="contenders to measure, of a, b and automa")
     options = parser.parse_args()
@@ -68,6 +69,8 @@ def main() -> None:
     print(table(figures))
     if options.json:
         options.json.write_text(json.dumps(as_json(figures), indent=2) + "\n", "utf-8")
+    if options.page:
+        options.page.write_text(put_into(options.page.read_text("utf-8"), figures), "utf-8")
 
 
 if __name__ == "__main__":

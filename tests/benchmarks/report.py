@@ -62,6 +62,18 @@ def ratio(value: float | None, reference: float | None) -> str:
     return f"{value / reference:.2f}×" if value is not None and reference else "–"
 
 
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def put_into(page: str, figures: Figures) -> str:
+    """The page with the figures of this run between its two marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    machine = as_json(figures)["machine"]
+    about = f"{machine['processors']} processors, {machine['system']}, Python {machine['python']}."
+    return f"{before}{BEGIN}\n{table(figures)}\n\n{about}\n{END}{after}"
+
+
 def as_json(figures: Figures) -> dict[str, Any]:
     machine = {
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",

@@ -10,7 +10,7 @@ from benchmarks import processes
 from benchmarks.__main__ import measure
 from benchmarks.contenders import Contender, make_contenders
 from benchmarks.measures import QUICK
-from benchmarks.report import ROWS, as_json, table
+from benchmarks.report import BEGIN, END, ROWS, as_json, put_into, table
 
 
 class TestMeasuring:
@@ -24,6 +24,10 @@ class TestMeasuring:
         assert {process.pid for process in processes.family(os.getpid())} <= before
         assert "| reference A |" in table(figures)
         assert as_json(figures)["figures"] is figures
+        page = put_into(f"above\n{BEGIN}\nold\n{END}\nbelow", figures)
+        assert "| reference B |" in page
+        assert "old" not in page
+        assert page.endswith("\nbelow")
 
     async def test_a_server_that_does_not_start_is_told_with_its_log(
         self, tmp_path: Path, monkeypatch

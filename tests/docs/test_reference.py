@@ -1,0 +1,77 @@
+"""What the reference says is what the code has."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from automa.config import Settings
+from automa.sdk import hookspecs
+from automa.sdk.runs import Limits, RunState
+from support.markdown import ROOT
+
+REFERENCE = ROOT / "docs" / "reference"
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def pages(generate: ModuleType) -> dict[Path, str]:
+    return generate.pages()
+
+
+class TestGeneratedPages:
+    def test_they_are_what_the_generator_writes(self, pages: dict[Path, str]) -> None:
+        stale = [
+            path.name for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text
+        ]
+        assert not stale, f"run `make docs`: {', '.join(stale)}"
+
+    def test_every_setting_is_there(self) -> None:
+        text = (REFERENCE / "settings.md").read_text("utf-8")
+        for name in Settings.model_fields:
+            assert f"`AUTOMA_{name.upper()}" in text
+
+    def test_every_error_code_is_there_and_is_used_once(self, generate: ModuleType) -> None:
+        text = (REFERENCE / "errors.md").read_text("utf-8")
+        codes = [error.code for error in generate.subclasses(generate.error_root())]
+        assert len(codes) == len(set(codes))
+        assert all(f"`{code}`" in text for code in codes)
+
+    def test_every_hook_is_there(self) -> None:
+        text = (REFERENCE / "hooks.md").read_text("utf-8")
+        hooks = [name for name, value in vars(hookspecs).items() if hasattr(value, "automa_spec")]
+        assert hooks
+        assert all(f"### {name}\n" in text for name in hooks)
+
+    def test_every_command_is_there(self) -> None:
+        from automa.cli import COMMANDS
+
+        text = (REFERENCE / "cli.md").read_text("utf-8")
+        assert all(f"`automa {name}" in text for name in COMMANDS)
+
+
+class TestWrittenPages:
+    def test_every_state_of_a_run_is_in_the_glossary(self) -> None:
+        text = (REFERENCE / "glossary.md").read_text("utf-8")
+        assert all(f"`{state}`" in text for state in RunState)
+
+    def test_every_limit_is_on_the_page_about_security(self) -> None:
+        text = (ROOT / "docs/explanation/security.md").read_text("utf-8")
+        assert all(f"`{name}`" in text for name in Limits.__slots__)
+
+    def test_every_decision_is_numbered_and_listed(self) -> None:
+        folder = ROOT / "docs/decisions"
+        decisions = sorted(path.name for path in folder.glob("[0-9]*.md"))
+        assert [int(name[:4]) for name in decisions] == list(range(1, len(decisions) + 1))
+        index = (folder / "README.md").read_text("utf-8")
+        assert all(f"({name})" in index for name in decisions)
