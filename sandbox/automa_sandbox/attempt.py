@@ -26,6 +26,7 @@ from automa_sandbox.watching import Watcher
 _READ_BYTES = 256 * 1024
 _DRAIN_BYTES = 4 * 1024 * 1024
 _KILL_AGAIN_S = 1.0
+_GATHER_S = 0.001
 _EARLY_BYTES = 4096
 
 
@@ -64,6 +65,7 @@ class Attempt:
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._early_stderr = b""
         self._info = b""
+        self._last_read = 0.0
         self._stage = stage
         self._group = stage.group
         self._is_reaped = False
@@ -186,7 +188,15 @@ class Attempt:
         if data:
             self._pump.feed(stream, data)
             self._hints.log_grew()
+            self._let_output_gather()
         return data
+
+    def _let_output_gather(self) -> None:
+        """Each read of a busy pipe costs its writer a change of processes: read seldom, and much."""
+        now = time.monotonic()
+        if now - self._last_read < 2 * _GATHER_S:
+            time.sleep(_GATHER_S)
+        self._last_read = time.monotonic()
 
     def _read_frames(self, descriptor: int) -> None:
         self._frames.feed(self._read_or_close(descriptor))

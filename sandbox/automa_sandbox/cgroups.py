@@ -200,6 +200,13 @@ def remove_leftovers(hierarchy: Hierarchy) -> None:
                     folder.rmdir()
 
 
+def remove_empty(hierarchy: Hierarchy) -> None:
+    """Remove our own part of the hierarchy, unless a run still goes on in it."""
+    for folder in hierarchy.folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
 def _write(path: Path, value: str) -> None:
     descriptor = os.open(path, os.O_WRONLY)
     try:

@@ -32,7 +32,7 @@ LOCK = "host.lock"
 _MESSAGE_BYTES = 64 * 1024
 _SPARES = 2
 """Shims that are prepared and wait for an attempt."""
-_QUIET_MS = 20
+_QUIET_MS = 50
 """They are made when nobody has asked for anything for so long: starts come first."""
 
 
@@ -48,7 +48,9 @@ def main(settings: dict[str, Any]) -> None:
     if machine is not None:
         gc.collect()
         gc.freeze()
-        _Host(control, lock, machine).serve()
+        host = _Host(control, lock, machine)
+        host.serve()
+        host.clean_up()
 
 
 def _take_lock(path: Path) -> int:
@@ -124,6 +126,15 @@ class _Host:
                     self._reap()
                 elif not self._answer():
                     return
+
+    def clean_up(self) -> None:
+        """Let the spares end and remove what no run needs any more; the lock is still ours."""
+        for shim in self._spares:
+            os.close(shim.orders)
+        for shim in self._spares:
+            os.waitpid(shim.pid, 0)
+        if self._machine.hierarchy is not None:
+            cgroups.remove_empty(self._machine.hierarchy)
 
     def _add_spare(self) -> None:
         try:

@@ -6,6 +6,7 @@ import marshal
 import os
 import random
 import signal
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,7 @@ from automa_sandbox.limits import limit_this_process
 # A range that systemd documents as free for any use: https://systemd.io/UIDS-GIDS/
 _FIRST_UID, _LAST_UID = 1_879_048_192, 2_147_352_575
 
+_PIPE_BYTES = 256 * 1024
 _INNER_UID = 1000
 """Whom a script is inside the user namespace of an ordinary user."""
 
@@ -74,6 +76,9 @@ def set_stage(plan: Plan, seccomp: bytes, hierarchy: Hierarchy | None) -> Stage:
     """Fork the child that will be bubblewrap, in its control group and mount namespace."""
     group = Group(hierarchy, f"run-{os.getpid()}") if hierarchy is not None else None
     stdout, stderr, frames, info, go = (os.pipe() for _ in range(5))
+    for end in (stdout[1], stderr[1]):
+        with suppress(OSError):  # an ordinary user may have only so much
+            fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     files = {target: _file_with(b"") for target in _FILES}
     inherited = {
         bubblewrap.STDIN_FD: os.open("/dev/null", os.O_RDONLY),

@@ -54,8 +54,12 @@ class BubblewrapRunner:
 
     async def adopt(self, attempt_dir: Path) -> ShimExecution | None:
         """The live attempt of that folder, or None if its shim is dead or never was."""
-        await self._host()
-        return _adopt(attempt_dir)
+        found = _adopt(attempt_dir)
+        if found is None:
+            # Only a new host knows: until it has the lock, an older one may be about to start the attempt.
+            await self._host()
+            found = _adopt(attempt_dir)
+        return found
 
     async def close(self) -> None:
         """Let the host end. Live attempts go on."""
