@@ -2,8 +2,8 @@
 
 A fenced block with `title="a/b.py"` is a file. A `console` block is a session: a line that begins with `$ `
 is a command, the lines below it are what it answers. In an answer, `…` stands for anything in a line, and
-alone on a line for any number of lines. `<!-- server -->` above a block means that a server runs from there on,
-`<!-- not run: why -->` that the block is shown only.
+alone on a line for any number of lines. `<!-- server -->` above a block means that a server runs from there
+on, `<!-- not run: why -->` that the block is shown only.
 """
 
 import re
