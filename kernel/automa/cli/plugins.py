@@ -83,9 +83,20 @@ def disable(name: Name, home: Home = None, as_json: AsJson = False) -> None:
     _tell(run(_decide(home, name, enabled=False), as_json), as_json, "disabled")
 
 
-@app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    "run",
+    add_help_option=False,  # whatever stands behind the plugin's name is for the plugin's command
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+    },
+)
 def run_command(context: typer.Context, name: Name, home: Home = None) -> None:
     """Run a command that a plugin brings: `automa plugin run NAME COMMAND …`."""
+    if name in ("-h", "--help"):
+        print(context.get_help())
+        return
     from typer.main import get_command
 
     commands = run(_commands(home, name))

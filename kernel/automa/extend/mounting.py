@@ -1,11 +1,13 @@
 """Puts plugins' routes under `/api/v1/plugins/<name>`, each behind its scope."""
 
 import logging
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.requests import HTTPConnection
 from fastapi.routing import APIRoute
 
@@ -42,11 +44,13 @@ def _router(plugin: str, routes: list[RouteDescriptor], guard: Guard) -> APIRout
             raise PluginFailed(f"a route cannot have the path {route.path!r:.100}")
         admission = guard.public if route.public else _admission(guard, route.needed_scope)
         options: dict[str, Any] = {
-            "operation_id": f"{plugin}_{route.endpoint.__name__}".replace("-", "_"),
+            "operation_id": re.sub(r"\W+", "_", f"{plugin} {route.method} {route.path}").strip("_").lower(),
             **route.options,
             "dependencies": [Depends(admission), *route.options.get("dependencies", ())],
         }
         router.add_api_route(route.path, route.endpoint, methods=[route.method], **options)
+    # A type that cannot be described would otherwise be found by whoever asks for everybody's description.
+    get_openapi(title=plugin, version="", routes=router.routes)
     return router
 
 
