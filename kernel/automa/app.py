@@ -87,6 +87,7 @@ async def open_kernel(settings: Settings) -> AsyncGenerator[Kernel]:
         await runs.start()
         stack.push_async_callback(runs.stop)
         background = [
+            asyncio.create_task(runs.look_for_sandbox()),
             asyncio.create_task(runs.folders.work()),
             asyncio.create_task(keep_house(storage, catalog.sweeper, runs.folders)),
         ]

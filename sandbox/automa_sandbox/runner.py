@@ -12,7 +12,7 @@ from automa.sdk.errors import SandboxFailed
 from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import ProbeReport, RunSpec
 from automa_sandbox.execution import ShimExecution
-from automa_sandbox.link import Forked, HostGone, HostLink
+from automa_sandbox.link import HostGone, HostLink
 
 
 class BubblewrapRunner:
@@ -49,7 +49,7 @@ class BubblewrapRunner:
                 if adopted is not None:
                     return adopted
             else:
-                return _execution(forked)
+                return ShimExecution(forked.handle)
         raise SandboxFailed("The sandbox host ended twice while it started this run.")
 
     async def adopt(self, attempt_dir: Path) -> ShimExecution | None:
@@ -71,6 +71,10 @@ class BubblewrapRunner:
         """What the host found out about this machine. Raises SandboxUnavailable."""
         return await (await self._host()).found()
 
+    async def host_pid(self) -> int:
+        """The process that forks shims."""
+        return (await self._host()).pid
+
     async def _host(self) -> HostLink:
         async with self._opening:
             if self._link is None or self._link.is_gone:
@@ -82,7 +86,7 @@ class BubblewrapRunner:
         await self._host()
         adopted = _adopt(spec.attempt_dir)
         if adopted is None and (spec.attempt_dir / attempts.SUPERVISOR).exists():
-            raise SandboxFailed("The run ended together with the sandbox host.")
+            return ShimExecution(None)  # it has begun and ended meanwhile
         return adopted
 
 
@@ -97,10 +101,6 @@ def bwrap_candidates() -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _execution(forked: Forked) -> ShimExecution:
-    return ShimExecution(forked.handle, forked.pid)
-
-
 def _adopt(attempt_dir: Path) -> ShimExecution | None:
     supervisor = attempts.read_supervisor(attempt_dir)
     if supervisor is None or not supervisor.is_alive():
@@ -112,4 +112,4 @@ def _adopt(attempt_dir: Path) -> ShimExecution | None:
     if not supervisor.is_alive():  # the number may have been reused before the handle was opened
         os.close(handle)
         return None
-    return ShimExecution(handle, supervisor.pid)
+    return ShimExecution(handle)

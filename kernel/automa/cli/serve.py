@@ -26,7 +26,9 @@ app = typer.Typer(add_completion=False)
 
 CLOSE_CONNECTIONS_AFTER_S = 5
 KEEP_IDLE_CONNECTIONS_S = 75
-_SETUP = """curl {url}/api/v1/setup --json '{{"token": "{token}", "email": "you@…", "password": "…"}}'"""
+_SETUP = """  curl {url}/api/v1/setup --json @- <<END
+  {{"token": "{token}", "email": "you@example.org", "password": "…"}}
+  END"""
 
 
 @app.command()
@@ -91,6 +93,7 @@ def _make_server(app: Any, settings: "Settings") -> Any:
         app,
         lifespan="off",
         log_config=None,
+        proxy_headers=False,  # whoever connects could claim any address
         access_log=settings.log_level == "debug",
         server_header=False,
         date_header=True,
@@ -138,7 +141,7 @@ async def _welcome(kernel: "Kernel", host: str, port: int) -> None:
             f"  {_this_command(kernel.settings.home)} user add you@example.org --role admin",
             "or with this one-time set-up token:",
             f"  {token}",
-            "  " + _SETUP.format(url=url, token=token),
+            _SETUP.format(url=url, token=token),
         ]
     note("\n".join(lines))
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from automa.errors import SandboxUnavailable
+from automa.errors import FieldError, InvalidPayload, SandboxUnavailable
 from automa.sdk.plugin import PluginContext, RunnerDescriptor, RunnerRequest
 from automa.sdk.runs import ProbeReport, Runner
 
@@ -66,7 +66,10 @@ class Runners:
         return dict(zip(self._candidates, reports, strict=True))
 
     async def choose(self, name: str | None = None) -> Runner:
-        """The runner of that name, or the first usable one. Raises SandboxUnavailable with the reasons."""
+        """The runner of that name, or the first usable one.
+
+        Raises SandboxUnavailable with the reasons, InvalidPayload for a name that no runner has.
+        """
         name = name or self._wanted
         candidates = list(self._candidates.values()) if name is None else self._named(name)
         reasons: list[str] = []
@@ -101,5 +104,8 @@ class Runners:
     def _named(self, name: str) -> list[_Candidate]:
         if name not in self._candidates:
             known = ", ".join(self._candidates) or "none"
-            raise SandboxUnavailable(f"There is no runner {name!r}; known here: {known}.")
+            reason = f"There is no runner {name!r}; known here: {known}."
+            if name == self._wanted:
+                raise SandboxUnavailable(f"{reason} The setting runs.runner names it.")
+            raise InvalidPayload(reason, errors=[FieldError("/runner", f"one of: {known}")])
         return [self._candidates[name]]

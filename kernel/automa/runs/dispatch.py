@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 STARTS_MAY_WAIT_S = 0.05
 """That a run has begun is written with the next turn, or after this time: short runs need no turn for it."""
+TAKE_UP_AGAIN_AFTER_S = 15.0
 RETRY_AFTER_S = 1.0
 """When the database cannot be written, news wait and are tried again."""
 
@@ -240,15 +241,29 @@ class Dispatcher:
         async with self._storage.read() as session:
             rows = await repository.active(session)
         for row in rows:
-            await self._take_up(row)
+            try:
+                await self._take_up(row)
+            except AutomaError as error:
+                log.warning("What became of run %s is not known yet: %s", row.id, error)
+                self._watch(row, self._take_up_later(row))
+
+    async def _take_up_later(self, row: RunRow) -> None:
+        """Its runner could not tell: ask again until it can (the sandbox may have to be mended first)."""
+        while True:
+            await asyncio.sleep(TAKE_UP_AGAIN_AFTER_S)
+            try:
+                return await self._take_up(row)
+            except AutomaError:
+                continue
 
     async def _take_up(self, row: RunRow) -> None:
         runner: Runner | None = self._runners.get(row.runner)
         attempt_dir = self._home.attempt(row.id, row.attempt)
         execution = await runner.adopt(attempt_dir) if runner else None
         if execution is not None:
+            earlier = self._live.get(row.id)
             self._watch(row, self._see_through(row, execution))
-            if row.cancel_requested_at is not None:
+            if row.cancel_requested_at is not None or (earlier is not None and earlier.cancelled):
                 self._live[row.id].cancel()
             return
         supervisor = read_supervisor(attempt_dir)

@@ -1,5 +1,6 @@
 """The room put together: what the composition root needs of it."""
 
+import logging
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,6 +10,7 @@ from automa.audit.change import Changes
 from automa.auth.guard import Guard
 from automa.catalog.service import CatalogService
 from automa.config import Settings
+from automa.errors import SandboxUnavailable
 from automa.extend.host import PluginHost
 from automa.runs.choice import Runners
 from automa.runs.dispatch import Dispatcher
@@ -19,6 +21,8 @@ from automa.runs.service import RunService
 from automa.runs.sweep import RunFolders
 from automa.storage.home import Home
 from automa.storage.session import Storage
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,15 @@ class Runs:
 
     async def start(self) -> None:
         await self.dispatcher.start()
+
+    async def look_for_sandbox(self) -> None:
+        """Probe the runners before the first run needs one, and say so if none is usable."""
+        try:
+            runner = await self.runners.choose()
+        except SandboxUnavailable as error:
+            log.warning("Runs are refused. %s", error.detail)
+        else:
+            log.info("Runs use %s", runner.name)
 
     async def stop(self) -> None:
         """Claim nothing more, leave the runs to their supervisors, and end the runners' own helpers."""

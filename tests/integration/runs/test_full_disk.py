@@ -77,9 +77,7 @@ def test_what_cannot_be_kept_is_refused_and_nothing_acknowledged_is_lost(
 
 def test_a_run_that_is_going_on_ends_truthfully(cramped: Server, small_disk: Path) -> None:
     admin = cramped.admin()
-    source = (
-        "import time\nprint('up', flush=True)\nfor n in range(40): print(n, flush=True); time.sleep(0.05)"
-    )
+    source = "import time\nprint('up', flush=True)\nfor n in range(40): print(n); time.sleep(0.05)"
     run = admin.submit(admin.script(source, "steady"))["id"]
     until(lambda: admin.text(run)[:1] == ["up"])
     filler = fill(small_disk)

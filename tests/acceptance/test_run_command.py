@@ -1,0 +1,161 @@
+"""`automa run FILE`: no server, the same sandbox, and exit codes that scripts can rely on."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.server import AUTOMA, Server
+
+FUNCTION = '''
+import sys
+
+def main(name: str, times: int = 2) -> dict:
+    """Greet."""
+    for _ in range(times):
+        print("hello", name)
+    print("done", file=sys.stderr)
+    return {"greeted": name}
+'''
+
+
+@pytest.fixture
+def shell(home: Path) -> Server:
+    """A home without a server."""
+    return Server(home)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "greet.py"
+    path.write_text(FUNCTION)
+    return path
+
+
+def write(folder: Path, source: str) -> str:
+    path = folder / "script.py"
+    path.write_text(source)
+    return str(path)
+
+
+def test_output_is_live_and_the_result_comes_last(shell: Server, script: Path) -> None:
+    done = shell.command("run", str(script), "--param", "name=Ada")
+    assert done.returncode == 0
+    assert done.stdout == 'hello Ada\nhello Ada\n{\n  "greeted": "Ada"\n}\n'
+    assert done.stderr.startswith("done\n")
+
+
+def test_json_is_one_object_with_all_there_is_to_know(shell: Server, script: Path) -> None:
+    done = shell.command("run", str(script), "--param", "name=Ada", "--param", "times=1", "--json")
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert {
+        "id", "state", "exit_code", "signal", "started_at", "duration_s", "result", "runner", "limits", "log",
+    } <= set(told)  # fmt: skip
+    assert (told["state"], told["exit_code"], told["signal"]) == ("succeeded", 0, None)
+    assert told["result"] == {"greeted": "Ada"}
+    assert told["runner"] == "bubblewrap"
+    assert sorted((line["stream"], line["text"]) for line in told["log"]) == [
+        ("stderr", "done"),
+        ("stdout", "hello Ada"),
+    ]
+    assert [line["seq"] for line in told["log"]] == [1, 2]
+    assert all(set(line) == {"seq", "ts", "stream", "text"} for line in told["log"])
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize("source", ["raise SystemExit(5)", "1/0", "import os; os.kill(os.getpid(), 9)"])
+    def test_one_if_the_script_failed(self, shell: Server, tmp_path: Path, source: str) -> None:
+        assert shell.command("run", write(tmp_path, source)).returncode == 1
+
+    def test_one_if_it_took_too_long(self, shell: Server, tmp_path: Path) -> None:
+        script = write(tmp_path, "import time; time.sleep(60)")
+        done = shell.command("run", script, "--timeout", "0.3", "--json")
+        assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "timed_out")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--param", "nonsense"],
+            ["--param", "times=x", "--param", "name=A"],
+            [],
+            ["--params", "[1]"],
+            ["--nope"],
+        ],
+    )
+    def test_two_for_bad_usage(self, shell: Server, script: Path, arguments: list[str]) -> None:
+        done = shell.command("run", str(script), *arguments)
+        assert done.returncode == 2
+        assert done.stderr
+        assert done.stdout == ""
+
+    @pytest.mark.parametrize("content", [b"def main(:\n", b"\xff\xfe\x00", b""])
+    def test_two_for_what_is_no_program(self, shell: Server, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "broken.py"
+        path.write_bytes(content)
+        done = shell.command("run", str(path))
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith("error: ")
+
+    def test_two_for_a_file_that_is_not_there(self, shell: Server, tmp_path: Path) -> None:
+        assert shell.command("run", str(tmp_path / "missing.py")).returncode == 2
+
+    def test_three_if_there_is_no_sandbox_and_nothing_runs(self, home: Path, tmp_path: Path) -> None:
+        shell = Server(home, {"AUTOMA_RUNS__PYTHON": str(tmp_path / "no-python")})
+        done = shell.command("run", write(tmp_path, "print('unsafe')"))
+        assert done.returncode == 3
+        assert "unsafe" not in done.stdout
+        assert "sandbox" in done.stderr
+
+
+def begun(shell: Server, script: str) -> "subprocess.Popen[bytes]":
+    """`automa run` on a script that has printed "up"."""
+    command = [AUTOMA, "run", script]
+    process = subprocess.Popen(
+        command, env=shell.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(3) == b"up\n"
+    return process
+
+
+def test_what_it_started_ends_with_it(shell: Server, tmp_path: Path) -> None:
+    process = begun(shell, write(tmp_path, "import time\nprint('up', flush=True)\ntime.sleep(987.5)\n"))
+    tree = psutil.Process(process.pid).children(recursive=True)
+    assert any("/automa/main.pyc" in child.cmdline() for child in tree)
+    process.kill()
+    process.communicate()
+    assert psutil.wait_procs(tree, timeout=20)[1] == []
+
+
+POLITE = """
+import signal, sys, time
+
+def leave(*_):
+    print("bye", flush=True)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, leave)
+print("up", flush=True)
+time.sleep(99)
+"""
+
+
+def test_ctrl_c_cancels_politely(shell: Server, tmp_path: Path) -> None:
+    process = begun(shell, write(tmp_path, POLITE))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert out == b"bye\n", err
+    assert process.returncode == 1
+    assert b"cancelled" in err
+
+
+def test_a_folder_runs_from_its_entry(shell: Server, tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    (app / "lib").mkdir(parents=True)
+    (app / "lib" / "__init__.py").write_text("WORD = 'from the library'")
+    (app / "main.py").write_text("from lib import WORD\nprint(WORD, open('data.txt').read())")
+    (app / "data.txt").write_text("and data")
+    assert shell.command("run", str(app)).stdout == "from the library and data\n"
