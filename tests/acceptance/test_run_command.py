@@ -6,9 +6,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from support.server import AUTOMA, Server
+from support.server import AUTOMA, Server, until
 
 FUNCTION = '''
 import sys
@@ -127,7 +128,14 @@ def test_what_it_started_ends_with_it(shell: Server, tmp_path: Path) -> None:
     assert any("/automa/main.pyc" in child.cmdline() for child in tree)
     process.kill()
     process.communicate()
-    assert psutil.wait_procs(tree, timeout=20)[1] == []
+    until(lambda: not any(is_alive(child) for child in tree))
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 POLITE = """
