@@ -8,9 +8,9 @@ import signal
 class ShimExecution:
     """Waits on the shim's pidfd and signals through it, so a reused process number cannot be hit."""
 
-    def __init__(self, handle: int, pid: int) -> None:
-        self.pid = pid
-        self._handle: int | None = handle
+    def __init__(self, handle: int | None) -> None:
+        """`handle`: a pidfd of the shim; None for an attempt that has ended already."""
+        self._handle = handle
         self._ended: asyncio.Future[None] | None = None
 
     async def wait(self) -> None:
