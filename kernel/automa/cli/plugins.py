@@ -127,10 +127,13 @@ async def _show(home: Path | None, name: str) -> dict[str, Any]:
 async def _decide(home: Path | None, name: str, *, enabled: bool) -> dict[str, Any]:
     from automa.cli.local import operator
 
-    async with _plugins(home) as plugins, plugins.kernel.changes(operator()) as change:
-        decide = plugins.service.enable if enabled else plugins.service.disable
-        state = await decide(change, name)
-    return _view(state)
+    async with _plugins(home) as plugins:
+        service = plugins.service
+        examined = await service.examine(name) if enabled else None
+        async with plugins.kernel.changes(operator()) as change:
+            return _view(
+                await service.enable(change, examined) if examined else await service.disable(change, name)
+            )
 
 
 async def _commands(home: Path | None, name: str) -> "list[CommandDescriptor]":

@@ -21,8 +21,7 @@ def bundled_runners(settings: Settings) -> list[tuple[RunnerDescriptor, PluginCo
             continue
         try:
             check_before_import(found, None, safe=True)
-            loaded = load(found, settings, see_nothing)
-            hooks.admit(found.name, loaded.plugin.hooks)
+            loaded = load(found, settings, see_nothing, hooks)
         except Rejected as no:
             log.warning("The plugin %s is not loaded: %s", found.name, no.reason)
         else:

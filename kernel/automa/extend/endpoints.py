@@ -38,8 +38,9 @@ def plugin_admin_routes(
     @router.post("/{name}/enable", operation_id="enable_plugin", summary="Trust a plugin")
     async def enable_plugin(name: Name, caller: Caller = writes) -> PluginView:
         """Pin what is installed now and load it from the next start on. Its code runs inside the server."""
+        examined = await service.examine(name)
         async with changes(caller.actor) as change:
-            state = await service.enable(change, name)
+            state = await service.enable(change, examined)
         return PluginView.of(state)
 
     @router.post("/{name}/disable", operation_id="disable_plugin", summary="Switch a plugin off")

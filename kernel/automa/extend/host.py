@@ -10,7 +10,7 @@ from automa.config import Settings
 from automa.extend.calls import Answer, ask, collect, tell
 from automa.extend.discovery import Found, installed
 from automa.extend.hooks import Hooks
-from automa.extend.loading import Loaded, Rejected, check_before_import, load, record_of
+from automa.extend.loading import Rejected, check_before_import, load, record_of
 from automa.extend.records import PluginRecord, PluginStatus
 from automa.extend.repository import Decision, all_decisions, put_decision
 from automa.sdk.actors import SYSTEM
@@ -139,20 +139,19 @@ class PluginHost:
 
     async def quarantine(self, name: str, reason: str) -> None:
         """Give it no more events until an admin enables it again; everything else of it goes on."""
-        self._mark(name, PluginStatus.QUARANTINED, reason)
         async with self._storage.read() as session:
             decision = (await all_decisions(session)).get(name) or Decision(enabled=True)
         async with self._changes(SYSTEM) as change:
             await put_decision(change.session, name, replace(decision, quarantine=reason))
             change.audit("plugin.quarantine", "plugin", name, reason=reason)
             change.emit("plugin.quarantined", name, reason=reason)
+        self._mark(name, PluginStatus.QUARANTINED, reason)
 
     def _load_one(self, found: Found, decision: Decision | None) -> None:
         key = (found.distribution, found.name)
         try:
             check_before_import(found, decision, self._settings.safe)
-            loaded = load(found, self._settings, self._look_up)
-            hooks = self._admit(found.name, loaded)
+            loaded = load(found, self._settings, self._look_up, self._hooks)
         except Rejected as no:
             self._records[key] = record_of(found, no.status, no.reason, imported=no.imported)
             if no.status is not PluginStatus.DISABLED:
@@ -161,17 +160,8 @@ class PluginHost:
         quarantine = decision.quarantine if decision else None
         status = PluginStatus.QUARANTINED if quarantine else PluginStatus.READY
         self._contexts[found.name] = loaded.context
-        self._records[key] = record_of(
-            found, status, quarantine or "", imported=True, hooks=hooks, description=loaded.plugin.description
-        )
-
-    def _admit(self, name: str, loaded: Loaded) -> tuple[str, ...]:
-        try:
-            return self._hooks.admit(name, loaded.plugin.hooks)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # their objects are asked for their attributes here
-            raise Rejected(PluginStatus.LOAD_ERROR, str(error)[:500]) from error
+        about = {"hooks": loaded.hooks, "description": loaded.plugin.description}
+        self._records[key] = record_of(found, status, quarantine or "", imported=True, **about)
 
     def _collect(self, hook: str, kind: type[Descriptor]) -> list[tuple[str, Descriptor]]:
         brought: list[tuple[str, Descriptor]] = []

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from automa.config import Settings
 from automa.extend.compatibility import unmet_api, unmet_requirement
 from automa.extend.discovery import Found
+from automa.extend.hooks import Hooks
 from automa.extend.pins import Pin
 from automa.extend.records import NEVER_ENABLED, PluginRecord, PluginStatus
 from automa.extend.repository import Decision
@@ -37,6 +38,8 @@ class Rejected(Exception):
 class Loaded:
     plugin: Plugin
     context: PluginContext
+    hooks: tuple[str, ...]
+    """The names of the hooks that it implements."""
 
 
 def record_of(found: Found, status: PluginStatus, reason: str = "", **more: Any) -> PluginRecord:
@@ -75,8 +78,8 @@ def _check_pin(found: Found, decision: Decision | None) -> None:
         raise Rejected(PluginStatus.DISABLED, reason, imported=False)
 
 
-def load(found: Found, settings: Settings, look_up: LookUp) -> Loaded:
-    """Import it, and check what it says about itself. Raises Rejected, whatever the plugin raises."""
+def load(found: Found, settings: Settings, look_up: LookUp, hooks: Hooks) -> Loaded:
+    """Import it, check what it says of itself, and admit its hooks. Raises Rejected, whatever it raises."""
     plugin = _import(found)
     if reason := unmet_api(plugin.api):
         raise Rejected(PluginStatus.INCOMPATIBLE, reason)
@@ -87,7 +90,7 @@ def load(found: Found, settings: Settings, look_up: LookUp) -> Loaded:
         python=settings.runs.python,
         look_up=look_up,
     )
-    return Loaded(plugin, context)
+    return Loaded(plugin, context, _admit(found.name, plugin, hooks))
 
 
 def _import(found: Found) -> Plugin:
@@ -104,6 +107,15 @@ def _import(found: Found) -> Plugin:
         reason = f"its entry point is named {found.name}, but it calls itself {plugin.name!r:.100}"
         raise Rejected(PluginStatus.LOAD_ERROR, reason)
     return plugin
+
+
+def _admit(name: str, plugin: Plugin, hooks: Hooks) -> tuple[str, ...]:
+    try:
+        return hooks.admit(name, plugin.hooks)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # their object is asked for its attributes here
+        raise Rejected(PluginStatus.LOAD_ERROR, str(error)[:500]) from error
 
 
 def _settings(plugin: Plugin, settings: Settings) -> BaseModel | None:

@@ -29,6 +29,14 @@ class PluginState:
     restart_needed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is installed, and the pin of its files; none for what came with Automa."""
+
+    found: Found
+    pin: Pin | None
+
+
 class PluginService:
     """Lists, enables and disables plugins."""
 
@@ -52,13 +60,23 @@ class PluginService:
                 return state
         raise NotFound(f"No plugin named {name} is installed.")
 
-    async def enable(self, change: Change, name: str) -> PluginState:
-        """Trust what is installed under this name now, to the byte. Raises NotFound, Conflict."""
+    async def examine(self, name: str) -> Examined:
+        """Read what is installed under this name now, before the change: it may take a while.
+
+        Raises NotFound, and Conflict for what could not be loaded anyway.
+        """
         found = self._installed(name)
         reason = found.clash or unmet_requirement(found)
         if reason:
             raise Conflict(f"{name} cannot be enabled: {reason}")
-        pin = None if found.bundled else await asyncio.to_thread(Pin.of, found)
+        return Examined(found, None if found.bundled else await asyncio.to_thread(Pin.of, found))
+
+    async def enable(self, change: Change, examined: Examined) -> PluginState:
+        """Trust what was examined, to the byte."""
+        found, pin, name = examined.found, examined.pin, examined.found.name
+        before = (await all_decisions(change.session)).get(name)
+        if before is None or not before.enabled:
+            await forget_cursor(change.session, subscriber_name(name))
         await put_decision(change.session, name, Decision(True, pin))
         about: dict[str, Any] = {"distribution": found.distribution, "plugin_version": found.version}
         change.emit("plugin.enabled", name, **about)

@@ -63,8 +63,9 @@ def enable(make_host: MakeHost, changes: Changes, find: Callable[[], list[Found]
     async def enable(*names: str) -> None:
         service = PluginService(make_host(), find)
         for name in names:
+            examined = await service.examine(name)
             async with changes(ADMIN) as change:
-                await service.enable(change, name)
+                await service.enable(change, examined)
 
     return enable
 

@@ -142,8 +142,10 @@ class TestQuarantine:
         assert "ValueError: broken" in next(record.reason for record in again.records())
         (home / "plugins/bad/cured").touch()
         (home / "plugins/bad/seen").unlink()
+        service = PluginService(again, find)
+        examined = await service.examine("bad")
         async with changes(ADMIN) as change:
-            state = await PluginService(again, find).enable(change, "bad")
+            state = await service.enable(change, examined)
         assert state.restart_needed
         cured = make_host()
         await cured.load()

@@ -209,7 +209,7 @@ class TestOnEvent:
 
 
 class TestResolveRunner:
-    REQUEST = RunnerRequest("r1", "s1", "u1", ("bwrap", "docker"))
+    REQUEST = RunnerRequest("s1", "u1", ("bwrap", "docker"))
 
     @pytest.mark.parametrize(
         ("body", "chosen"),
