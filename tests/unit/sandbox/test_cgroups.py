@@ -1,0 +1,96 @@
+"""Where control groups can be made, read from what the kernel shows; the kernel itself is tried elsewhere."""
+
+from pathlib import Path
+
+import pytest
+from automa.sdk.runs import Limits
+from automa_sandbox import cgroups
+from automa_sandbox.cgroups import Group, Hierarchy
+
+
+def mount(kind: str, place: Path, root: str = "/", options: str = "rw") -> str:
+    return f"30 24 0:26 {root} {place} rw,relatime shared:9 - {kind} {kind} {options}\n"
+
+
+class TestVersion1:
+    def test_each_controller_is_found_where_it_is_mounted(self, tmp_path: Path) -> None:
+        mounts = ""
+        for name in ("memory", "pids", "cpu,cpuacct"):
+            (tmp_path / name / "own").mkdir(parents=True)
+            mounts += mount("cgroup", tmp_path / name, options=f"rw,{name}")
+        own = "9:memory:/own\n8:pids:/own\n3:cpu,cpuacct:/own\n0::/\n"
+        found = cgroups._version_1(mounts, own)
+        assert found is not None
+        assert found.parents["memory"] == tmp_path / "memory" / "own"
+        assert found.parents["cpuacct"] == tmp_path / "cpu,cpuacct" / "own"
+        assert len(found.folders) == 3
+
+    def test_without_the_controller_of_processes_there_is_none(self, tmp_path: Path) -> None:
+        mounts = mount("cgroup", tmp_path, options="rw,memory")
+        assert cgroups._version_1(mounts, "9:memory:/\n") is None
+
+    def test_in_a_container_the_mount_shows_a_part(self, tmp_path: Path) -> None:
+        mounts = mount("cgroup", tmp_path, root="/docker/abc", options="rw,memory")
+        assert cgroups._folder(mounts, "cgroup", "memory", "/docker/abc") == tmp_path
+        assert cgroups._folder(mounts, "cgroup", "memory", "/docker/abc/x") == tmp_path / "x"
+
+
+@pytest.fixture
+def delegated(tmp_path: Path) -> Path:
+    """What a delegated subtree of version 2 looks like, as far as files can."""
+    folder = tmp_path / "user.slice"
+    folder.mkdir()
+    (folder / "cgroup.controllers").write_text("cpu memory pids\n")
+    (folder / "cgroup.subtree_control").write_text("cpu memory pids\n")
+    (folder / "cgroup.procs").write_text("")
+    return folder
+
+
+class TestVersion2:
+    def test_a_delegated_subtree_is_found(self, delegated: Path) -> None:
+        found = cgroups._version_2(mount("cgroup2", delegated.parent), "0::/user.slice\n")
+        assert found == Hierarchy(2, dict.fromkeys(("memory", "pids", "cpu"), delegated))
+        assert found.folders == [delegated]
+
+    def test_processes_that_are_not_ours_are_not_moved(self, delegated: Path) -> None:
+        (delegated / "cgroup.subtree_control").write_text("")
+        (delegated / "cgroup.type").write_text("domain\n")
+        (delegated / "cgroup.procs").write_text("1\n2\n")
+        assert cgroups._version_2(mount("cgroup2", delegated.parent), "0::/user.slice\n") is None
+
+    def test_without_memory_there_is_none(self, delegated: Path) -> None:
+        (delegated / "cgroup.controllers").write_text("hugetlb\n")
+        assert cgroups._version_2(mount("cgroup2", delegated.parent), "0::/user.slice\n") is None
+
+    def test_limits_are_written_for_the_whole_tree(self, delegated: Path) -> None:
+        hierarchy = Hierarchy(2, dict.fromkeys(("memory", "pids", "cpu"), delegated))
+        group = Group(hierarchy, "run")
+        files = ("memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.max")
+        for name in files:
+            (delegated / "run" / name).touch()
+        group.limit(Limits(memory_bytes=1000, processes=10, cpus=0.5))
+        assert [(delegated / "run" / name).read_text() for name in files] == [
+            "1000",
+            "0",
+            "1",
+            "12",
+            "50000 100000",
+        ]
+        assert group.limits_cpu
+
+    def test_what_was_used_is_read(self, delegated: Path) -> None:
+        group = Group(Hierarchy(2, dict.fromkeys(("memory", "pids"), delegated)), "run")
+        (delegated / "run" / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
+        (delegated / "run" / "memory.peak").write_text("4096\n")
+        (delegated / "run" / "memory.events").write_text("low 0\noom 2\noom_kill 1\n")
+        used = group.usage()
+        assert (used.cpu_s, used.peak_memory_bytes, used.oom_kills) == (1.5, 4096, 1)
+
+
+class TestLeftovers:
+    def test_empty_groups_go_and_others_stay(self, tmp_path: Path) -> None:
+        hierarchy = Hierarchy(2, {"memory": tmp_path})
+        (tmp_path / "old").mkdir()
+        (tmp_path / "busy" / "inner").mkdir(parents=True)
+        cgroups.remove_leftovers(hierarchy)
+        assert [path.name for path in tmp_path.iterdir()] == ["busy"]

@@ -1,0 +1,51 @@
+"""Frames come from the script's side of the border: whatever arrives, nothing breaks or grows."""
+
+import json
+
+from automa_sandbox.frames import EXIT, NOTE, READY, VALUE, Frames, is_json
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def frame(kind: int, payload: bytes = b"") -> bytes:
+    return bytes([kind]) + len(payload).to_bytes(4, "little") + payload
+
+
+class TestFeed:
+    def test_frames_are_read_whole_however_they_are_cut(self) -> None:
+        data = (
+            frame(READY)
+            + frame(VALUE, b"[1]")
+            + frame(NOTE, b"a\nb")
+            + frame(EXIT, (3).to_bytes(4, "little"))
+        )
+        for size in (1, 2, 7, 1000):
+            frames = Frames(100)
+            for at in range(0, len(data), size):
+                frames.feed(data[at : at + size])
+            assert (frames.ready, frames.value, frames.note, frames.exit_code) == (True, b"[1]", "a b", 3)
+            assert not frames.broken
+
+    def test_a_value_above_the_limit_breaks_the_stream_at_once(self) -> None:
+        frames = Frames(10)
+        frames.feed(bytes([VALUE]) + (11).to_bytes(4, "little"))
+        assert frames.broken
+
+    @given(st.lists(st.binary(max_size=200), max_size=30))
+    def test_garbage_is_bounded_and_harmless(self, chunks: list[bytes]) -> None:
+        frames = Frames(64)
+        for chunk in chunks:
+            frames.feed(chunk)
+            assert len(frames._buffer) <= 2005 + 200
+        assert frames.value is None or len(frames.value) <= 64
+
+
+class TestIsJson:
+    def test_strict_json_passes_and_the_rest_does_not(self) -> None:
+        assert is_json(b'{"a": [1, 2.5, null, "x"]}')
+        for text in (b"NaN", b"[Infinity]", b"{", b"\xff", b"", b"[" * 100_000):
+            assert not is_json(text)
+
+    @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+    def test_whatever_json_writes_is_json(self, value: object) -> None:
+        assert is_json(json.dumps(value).encode())
