@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 LIVE_QUEUE = 1000
+PAUSE_S = 0.005
+"""The first event is read at once; in a storm of commits one read brings those of this long."""
 LOOK_EVERY_S = 15.0
 PRUNE_EVERY_S = 3600.0
 RECOVER_AFTER_S = 1.0
@@ -101,6 +103,7 @@ class Bus:
             self._woken.clear()
             while self._live and await self._pump_batch() == BATCH:
                 pass
+            await asyncio.sleep(PAUSE_S)
 
     async def _pump_batch(self) -> int:
         async with self._storage.read() as session:

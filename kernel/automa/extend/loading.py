@@ -51,6 +51,19 @@ def record_of(found: Found, status: PluginStatus, reason: str = "", **more: Any)
 
 def check_before_import(found: Found, decision: Decision | None, safe: bool) -> None:
     """Raise Rejected for what must not even be imported."""
+    try:
+        _check_before_import(found, decision, safe)
+    except Rejected:
+        raise
+    except Exception as error:  # metadata that cannot be read, files that are gone
+        raise Rejected(PluginStatus.LOAD_ERROR, cannot_be_read(error), imported=False) from error
+
+
+def cannot_be_read(error: Exception) -> str:
+    return f"what is installed cannot be read: {type(error).__name__}: {error}"[:500]
+
+
+def _check_before_import(found: Found, decision: Decision | None, safe: bool) -> None:
     if len(found.name) > _NAME_MAX or not _NAME.fullmatch(found.name):
         reason = "Its name must be lower-case letters and digits, with single hyphens or underscores between."
         raise Rejected(PluginStatus.LOAD_ERROR, reason, imported=False)

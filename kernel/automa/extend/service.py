@@ -14,7 +14,7 @@ from automa.extend.compatibility import unmet_requirement
 from automa.extend.delivery import subscriber_name
 from automa.extend.discovery import Found, installed
 from automa.extend.host import PluginHost
-from automa.extend.loading import record_of
+from automa.extend.loading import cannot_be_read, record_of
 from automa.extend.pins import Pin
 from automa.extend.records import NEVER_ENABLED, PluginRecord, PluginStatus
 from automa.extend.repository import Decision, all_decisions, put_decision
@@ -66,10 +66,14 @@ class PluginService:
         Raises NotFound, and Conflict for what could not be loaded anyway.
         """
         found = self._installed(name)
-        reason = found.clash or unmet_requirement(found)
+        try:
+            reason = found.clash or unmet_requirement(found)
+            pin = None if found.bundled or reason else await asyncio.to_thread(Pin.of, found)
+        except Exception as error:  # a distribution can be broken in more ways than there are names for
+            raise Conflict(f"{name} cannot be enabled: {cannot_be_read(error)}") from error
         if reason:
             raise Conflict(f"{name} cannot be enabled: {reason}")
-        return Examined(found, None if found.bundled else await asyncio.to_thread(Pin.of, found))
+        return Examined(found, pin)
 
     async def enable(self, change: Change, examined: Examined) -> PluginState:
         """Trust what was examined, to the byte."""
