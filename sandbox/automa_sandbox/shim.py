@@ -10,6 +10,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from automa.sdk import attempts
@@ -17,7 +18,8 @@ from automa.sdk.runs import Outcome, RunSpec, RunState
 from automa_sandbox.attempt import Attempt, Machine
 from automa_sandbox.launch import Stage, adopt_orphans, set_stage
 
-_PAUSES_S = (0.1, 0.5, 2.0, 5.0)
+_PAUSES_S = (0.01, 0.1, 0.5, 2.0, 5.0)
+_RESERVE, _RESERVE_BYTES = ".exit.reserve", 8192
 
 
 class CancelSignal:
@@ -54,6 +56,7 @@ def serve_one(machine: Machine, orders: int, release_lock: Callable[[], None]) -
     claimed = bool(order) and attempts.claim(attempt_dir)
     release_lock()
     if claimed:
+        _reserve(attempt_dir)
         _leave_record(attempt_dir, _outcome_of(machine, attempt_dir, cancel, stage))
     elif isinstance(stage, Stage):
         stage.discard()
@@ -93,13 +96,26 @@ def _failed(error: Exception, attempt: Attempt | None) -> Outcome:
     return Outcome(state, reason=reason, started_at=started_at, finished_at=time.time())
 
 
+def _reserve(attempt_dir: Path) -> None:
+    """Set some space aside, so that a run that fills the disk can still be told about."""
+    with suppress(OSError):
+        descriptor = os.open(attempt_dir / _RESERVE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, _RESERVE_BYTES)
+        finally:
+            os.close(descriptor)
+
+
 def _leave_record(attempt_dir: Path, outcome: Outcome) -> None:
+    reserve = attempt_dir / _RESERVE
     for pause_s in (*_PAUSES_S, None):
         try:
             attempts.write_atomically(attempt_dir / attempts.EXIT, outcome.to_json())
         except OSError as error:
             if pause_s is None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                 raise
+            reserve.unlink(missing_ok=True)
             time.sleep(pause_s)
         else:
+            reserve.unlink(missing_ok=True)
             return
