@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Integer, Update, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from automa.http.pagination import PageRequest
@@ -16,6 +17,16 @@ ACTIVE = (RunState.STARTING, RunState.RUNNING)
 UNFINISHED = (RunState.SCHEDULED, RunState.QUEUED, *ACTIVE)
 
 _runs: Any = RunRow.__table__
+
+# The statements of the hot path are made once: making one costs more than executing it.
+_ADD = insert(_runs)
+_COUNT_QUEUED = select(func.count()).where(_runs.c.state == RunState.QUEUED)
+_NEXT_QUEUED = (
+    select(RunRow)
+    .where(RunRow.state == RunState.QUEUED)
+    .order_by(RunRow.priority.desc(), RunRow.id)
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class RunFilter:
 
 
 async def add(session: AsyncSession, row: Mapping[str, Any]) -> None:
-    await session.execute(insert(_runs).values(row))
+    await session.execute(_ADD, [row])
 
 
 async def get(session: AsyncSession, run_id: str) -> RunRow | None:
@@ -63,18 +74,12 @@ async def page(session: AsyncSession, wanted: RunFilter, request: PageRequest) -
 
 
 async def count_queued(session: AsyncSession) -> int:
-    return await session.scalar(select(func.count()).where(RunRow.state == RunState.QUEUED)) or 0
+    return await session.scalar(_COUNT_QUEUED) or 0
 
 
 async def next_queued(session: AsyncSession, limit: int) -> Sequence[RunRow]:
     """Who is due to start: higher priority first, then first come, first served."""
-    query = (
-        select(RunRow)
-        .where(RunRow.state == RunState.QUEUED)
-        .order_by(RunRow.priority.desc(), RunRow.id)
-        .limit(limit)
-    )
-    return (await session.scalars(query)).all()
+    return (await session.scalars(_NEXT_QUEUED, {"most": limit})).all()
 
 
 async def active(session: AsyncSession) -> Sequence[RunRow]:
@@ -84,9 +89,16 @@ async def active(session: AsyncSession) -> Sequence[RunRow]:
 
 async def move(session: AsyncSession, run_id: str, sources: Collection[RunState], **values: Any) -> bool:
     """Change a run that is in one of the source states; whether it was."""
-    statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(sources)).values(values)
-    done: Any = await session.execute(statement.execution_options(synchronize_session=False))
+    statement = _move(tuple(sources), tuple(values))
+    parameters = {"moved": run_id, **{f"new_{name}": value for name, value in values.items()}}
+    done: Any = await session.execute(statement, parameters)
     return done.rowcount == 1
+
+
+@cache
+def _move(sources: tuple[RunState, ...], columns: tuple[str, ...]) -> Update:
+    values = {name: bindparam(f"new_{name}", type_=_runs.c[name].type) for name in columns}
+    return update(_runs).where(_runs.c.id == bindparam("moved"), _runs.c.state.in_(sources)).values(values)
 
 
 async def claim(session: AsyncSession, run_ids: Collection[str], at: datetime) -> None:

@@ -4,6 +4,7 @@ import json
 from functools import partial
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -47,6 +48,7 @@ def make_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
         return _sqlite(url, "BEGIN", size=4), _sqlite(url, "BEGIN IMMEDIATE", size=1)
     options: dict[str, Any] = {
         "json_serializer": to_json,
+        "json_deserializer": from_json,
         "hide_parameters": True,
         "pool_pre_ping": True,
         "pool_size": 5,
@@ -61,6 +63,7 @@ def _sqlite(url: URL, begin: str, size: int) -> AsyncEngine:
         url,
         async_creator=partial(connect, url.database or ":memory:"),
         json_serializer=to_json,
+        json_deserializer=from_json,
         hide_parameters=True,  # errors go to the log, and values may be secrets
         pool_size=size,
         max_overflow=0,
