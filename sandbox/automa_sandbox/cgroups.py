@@ -10,6 +10,7 @@ from automa.sdk.runs import Limits, Usage
 _V1 = ("memory", "pids", "cpu", "cpuacct")
 _NEEDED = ("memory", "pids")
 _PERIOD_US = 100_000
+_LEAF = "automa-server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def _version_2(mounts: str, own: str) -> Hierarchy | None:
     """A delegated subtree; the processes in it that are ours have to move to a leaf first."""
     path = next((line[3:] for line in own.splitlines() if line.startswith("0::")), None)
     folder = None if path is None else _folder(mounts, "cgroup2", None, path)
+    if folder is not None and folder.name == _LEAF:  # where an earlier host has moved us
+        folder = folder.parent
     if folder is None or not os.access(folder / "cgroup.procs", os.W_OK):
         return None
     try:
@@ -84,7 +87,7 @@ def _move_into_leaf(folder: Path) -> None:
     inside = {int(pid) for pid in (folder / "cgroup.procs").read_text().split()}
     if not inside <= {server, host}:
         raise PermissionError("the group holds processes that are not ours to move")
-    leaf = folder / "automa-server"
+    leaf = folder / _LEAF
     leaf.mkdir(exist_ok=True)
     for pid in inside:
         _write(leaf / "cgroup.procs", str(pid))

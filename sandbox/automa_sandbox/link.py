@@ -1,6 +1,7 @@
 """The server's end of the host: it starts the host process and asks it for shims."""
 
 import asyncio
+import hashlib
 import json
 import os
 import socket
@@ -9,7 +10,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import automa
 import automa_sandbox
@@ -18,6 +19,7 @@ from automa.sdk.errors import SandboxFailed, SandboxUnavailable
 _START_TIMEOUT_S = 30.0
 _END_TIMEOUT_S = 5.0
 _MESSAGE_BYTES = 64 * 1024
+_LOG_BYTES = 1024 * 1024
 _BOOT = (
     "import json, sys; settings = json.loads(sys.argv[1]); sys.path += settings['paths']; "
     "from automa_sandbox.host import main; main(settings)"
@@ -67,7 +69,7 @@ class HostLink:
             "bwraps": bwraps,
             "paths": _import_roots(),
         }
-        with its, (data_dir / "host.log").open("ab") as log:
+        with its, _open_log(data_dir / "host.log") as log:
             process = subprocess.Popen(  # noqa: ASYNC220 - its end shows on the socket, not by asyncio
                 [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, json.dumps(settings)],
                 env={}, cwd="/", pass_fds=[its.fileno()], start_new_session=True,
@@ -194,6 +196,12 @@ async def _writable(loop: asyncio.AbstractEventLoop, control: socket.socket) -> 
             loop.remove_writer(control)
 
 
+def _open_log(path: Path) -> BinaryIO:
+    """Where the host and its shims tell what surprised them; it starts anew when it has grown."""
+    is_big = path.exists() and path.stat().st_size > _LOG_BYTES
+    return path.open("wb" if is_big else "ab")
+
+
 def _import_roots() -> list[str]:
     """Where our two packages lie: one folder in an installed wheel, two in an editable install."""
     packages = (automa.__file__, automa_sandbox.__file__)
@@ -201,6 +209,4 @@ def _import_roots() -> list[str]:
 
 
 def _short_name(data_dir: Path) -> str:
-    import hashlib
-
     return hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from automa.sdk.attempts import Hint
 from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import Runner

@@ -1,5 +1,8 @@
 """Cancelling always ends everything, and nothing but the end of the shim itself ends a run unasked."""
 
+# A script in one line is shown in one line.
+# ruff: noqa: E501
+
 import asyncio
 import os
 import signal
@@ -9,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from automa.sdk import attempts
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.runs import Execution, Runner, RunState
@@ -23,7 +27,7 @@ IGNORES_TERM = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('u
 def processes_with(mark: str) -> list[int]:
     """Processes of this machine whose command line holds a text."""
     found: list[int] = []
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc"):  # noqa: PTH208 - only names are wanted
         try:
             if name.isdigit() and mark.encode() in Path(f"/proc/{name}/cmdline").read_bytes():
                 found.append(int(name))

@@ -1,10 +1,14 @@
 """Every way a run can end is told truly."""
 
+# A script in one line is shown in one line.
+# ruff: noqa: E501
+
 import signal
 import sys
 from dataclasses import replace
 
 import pytest
+
 from automa.sdk.runs import RunState
 from support.lab import QUICK, Lab
 

@@ -1,11 +1,15 @@
 """Hostile scripts: each tries a way out of the sandbox, from the inside, and finds it closed."""
 
+# A script in one line is shown in one line.
+# ruff: noqa: E501
+
 import asyncio
 import os
 import socket
 from pathlib import Path
 
 import pytest
+
 from support.lab import Lab
 
 SYSCALL = """

@@ -1,10 +1,14 @@
-"""A script finds what it would find anywhere else: `__main__`, its files, its parameters, a clean interpreter."""
+"""A script finds what it would find anywhere else: `__main__`, its files, its parameters."""
+
+# A script in one line is shown in one line.
+# ruff: noqa: E501
 
 import json
 import sys
 from dataclasses import replace
 
 import pytest
+
 from automa.sdk.runs import RunState
 from support.lab import QUICK, Lab
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from automa.sdk.runs import MiB, RunState
 from support.lab import QUICK, Lab
 

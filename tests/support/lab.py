@@ -1,4 +1,4 @@
-"""A place to try runners in: it writes applications and specs, starts attempts, and reads what came of them."""
+"""A place to try runners in: it writes applications and specs, starts attempts, reads what came of them."""
 
 import json
 from dataclasses import dataclass, field

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from automa.sdk.runs import Limits
 from automa_sandbox import cgroups
 from automa_sandbox.cgroups import Group, Hierarchy

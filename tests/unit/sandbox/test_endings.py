@@ -1,6 +1,7 @@
 """How a run ended, decided from what was seen."""
 
 import pytest
+
 from automa.sdk.runs import RunState
 from automa_sandbox.endings import Seen, decide
 

@@ -2,9 +2,10 @@
 
 import json
 
-from automa_sandbox.frames import EXIT, NOTE, READY, VALUE, Frames, is_json
 from hypothesis import given
 from hypothesis import strategies as st
+
+from automa_sandbox.frames import EXIT, NOTE, READY, VALUE, Frames, is_json
 
 
 def frame(kind: int, payload: bytes = b"") -> bytes:

@@ -5,9 +5,10 @@ import math
 from enum import Enum, IntEnum, StrEnum
 
 import pytest
-from automa_sandbox.guest.results import to_json
 from hypothesis import given
 from hypothesis import strategies as st
+
+from automa_sandbox.guest.results import to_json
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -52,7 +53,7 @@ def test_numbers_that_json_lacks_are_refused(value: object) -> None:
 
 @pytest.mark.parametrize("value", [{1}, b"x", object(), iter([]), {b"k": 1}, {True: 1}, {None: 1}, 1j])
 def test_other_values_are_refused_by_name(value: object) -> None:
-    with pytest.raises(TypeError, match="main returned an? "):
+    with pytest.raises(TypeError, match=r"main returned an? "):
         to_json(value)
 
 

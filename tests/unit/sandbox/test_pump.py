@@ -3,10 +3,11 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from automa.sdk.runlog import LogLine, LogReader, LogWriter, Stream
-from automa_sandbox.pump import HOLD_BYTES, LogPump
 from hypothesis import given
 from hypothesis import strategies as st
+
+from automa.sdk.runlog import LogLine, LogReader, LogWriter, Stream
+from automa_sandbox.pump import HOLD_BYTES, LogPump
 
 Pieces = list[tuple[Stream, bytes]]
 pieces = st.lists(

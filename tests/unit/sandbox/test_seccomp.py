@@ -4,10 +4,11 @@ import errno
 import struct
 
 import pytest
-from automa_sandbox import seccomp, syscalls
-from automa_sandbox.seccomp import Instruction
 from hypothesis import given
 from hypothesis import strategies as st
+
+from automa_sandbox import seccomp, syscalls
+from automa_sandbox.seccomp import Instruction
 
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

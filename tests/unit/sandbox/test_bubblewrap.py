@@ -1,0 +1,62 @@
+"""The options that a sandbox is made of."""
+
+from pathlib import Path
+
+import pytest
+
+from automa_sandbox import bubblewrap
+from automa_sandbox.bubblewrap import Plan, arguments, bind_read_only, make_plan
+from automa_sandbox.interpreter import Interpreter
+
+
+@pytest.fixture(params=[True, False], ids=["root", "user"])
+def plan(request: pytest.FixtureRequest, tmp_path: Path) -> Plan:
+    interpreter = Interpreter("/home/me/py/bin/python3", ("/home/me/py",), "3.12.1", tmp_path / "harness")
+    return make_plan("/usr/bin/bwrap", interpreter, tmp_path, tmp_path / "etc", as_root=request.param)
+
+
+def options_of(plan: Plan) -> list[str]:
+    data = arguments(plan, Path("/data/app"), 1000)
+    assert data.endswith(b"\0")
+    return data.decode().split("\0")[:-1]
+
+
+def has(options: list[str], *wanted: str) -> bool:
+    return any(tuple(options[at : at + len(wanted)]) == wanted for at in range(len(options)))
+
+
+class TestArguments:
+    def test_capabilities_and_namespaces_are_given_up(self, plan: Plan) -> None:
+        options = options_of(plan)
+        assert has(options, "--cap-drop", "ALL")
+        for name in ("net", "pid", "ipc", "uts"):
+            assert f"--unshare-{name}" in options
+        # As root a user namespace would leave root's own files to the script.
+        assert ("--unshare-user" in options) == ("--disable-userns" in options) == (not plan.as_root)
+
+    def test_nothing_of_the_host_is_bound_writable_but_the_private_scratch(self, plan: Plan) -> None:
+        options = options_of(plan)
+        writable = [options[at + 1] for at, option in enumerate(options) if option == "--bind"]
+        assert all(Path(source).is_relative_to(plan.scratch) for source in writable)
+        assert len(writable) == (3 if plan.as_root else 0)
+        assert not {"--dev-bind", "--bind-try", "--share-net"} & set(options)
+
+    def test_the_root_is_sealed_last(self, plan: Plan) -> None:
+        options = options_of(plan)
+        assert options.index("--remount-ro") > max(at for at, one in enumerate(options) if one == "--ro-bind")
+
+    def test_strange_file_names_pass(self, plan: Plan) -> None:
+        data = arguments(plan, Path("/data/ä\n\udcff b"), 1000)
+        assert "/data/ä\n".encode() + b"\xff b" in data.split(b"\0")
+
+
+def test_parents_of_a_private_folder_can_be_passed() -> None:
+    assert bind_read_only("/root/.py/3.11", "/root/.py/3.11") == [
+        "--perms", "0755", "--dir", "/root", "--perms", "0755", "--dir", "/root/.py",
+        "--ro-bind", "/root/.py/3.11", "/root/.py/3.11",
+    ]  # fmt: skip
+
+
+def test_the_command_line_tells_nothing_of_the_run(plan: Plan) -> None:
+    assert bubblewrap.command(plan)[:4] == ["bwrap", "--args", "5", "--"]
+    assert bubblewrap.command(plan)[-1] == "/automa/main.pyc"
