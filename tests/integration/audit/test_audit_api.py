@@ -1,13 +1,17 @@
 """The audit over HTTP and on the command line, of a real server."""
 
+import contextlib
+import itertools
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
-from support.server import Client, Server
+from support.server import Client, Server, until
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +104,40 @@ class TestVerifying:
         rows = json.loads(running.command("audit", "ls", "--json", "--limit", "3").stdout)
         assert [row["seq"] for row in rows] == sorted((row["seq"] for row in rows), reverse=True)
         assert len(rows) == 3
+
+
+def test_a_server_killed_in_the_middle_of_changes_leaves_a_good_chain(server: Server) -> None:
+    """What was acknowledged is there with its audit row and its event; nothing else is half there."""
+    acknowledged: list[str] = []
+
+    def write(client: Client, who: str) -> None:
+        with contextlib.suppress(httpx.HTTPError):
+            for number in itertools.count():
+                acknowledged.append(client.script("pass", f"{who} {number}"))
+
+    for life in range(3):
+        before = len(acknowledged)
+        threads = [
+            threading.Thread(target=write, args=(server.admin(), f"life {life} writer {number}"))
+            for number in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        until(lambda before=before: len(acknowledged) > before + 10)
+        server.kill()
+        for thread in threads:
+            thread.join(10)
+        server.start()
+        verdict = server.admin().post("/audit/verify").json()
+        assert verdict["ok"], verdict
+    with sqlite3.connect(server.home / "automa.db") as database:
+        scripts, audited, told = (
+            {name for (name,) in database.execute(query)}
+            for query in (
+                "SELECT id FROM scripts",
+                "SELECT target_id FROM audit WHERE action = 'script.create'",
+                "SELECT subject FROM events WHERE name = 'script.created'",
+            )
+        )
+    assert set(acknowledged) <= scripts
+    assert scripts == audited == told
