@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from automa_sandbox.etc import CERTIFICATES, GROUP, PASSWD
+from automa_sandbox.etc import BOUND, CERTIFICATES, GROUP, PASSWD
 from automa_sandbox.interpreter import Interpreter, site_folders
 
 APP, WORK, HARNESS = "/app", "/work", "/automa"
@@ -39,7 +39,7 @@ def make_plan(bwrap: str, interpreter: Interpreter, folder: Path, etc: Path, as_
         path.chmod(0o755)
     head = [
         *_privileges(as_root), *_NAMESPACES, "--die-with-parent", "--hostname", "automa", "--clearenv",
-        *_system(), *bind_read_only(str(etc), "/etc"), "--proc", "/proc", "--dev", "/dev",
+        *_system(), *_etc(etc), "--proc", "/proc", "--dev", "/dev",
     ]  # fmt: skip
     tail: list[str] = []
     for prefix in interpreter.prefixes:
@@ -110,6 +110,12 @@ def _system() -> Iterable[str]:
             yield from ("--symlink", str(path.readlink()), str(path))
         elif path.is_dir():
             yield from bind_read_only(str(path), str(path))
+
+
+def _etc(copy: Path) -> Iterable[str]:
+    yield from bind_read_only(str(copy), "/etc")
+    for name in BOUND:
+        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
 
 
 def _scratch_of_shim(scratch: Path) -> Iterable[str]:

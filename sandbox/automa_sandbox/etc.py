@@ -1,4 +1,4 @@
-"""The /etc that scripts see: copies of the few files that programs need, shown with a single mount."""
+"""The /etc that scripts see: copies of the few files that programs need, shown with one mount or two."""
 
 import hashlib
 import os
@@ -14,9 +14,10 @@ CERTIFICATES = (
     "/etc/ssl/cert.pem",
 )
 
+BOUND = ("alternatives",)
+"""Hundreds of links: a mount of their own costs less than a copy."""
+
 _COPIED = (
-    "alternatives",
-    "ca-certificates",
     "ld.so.cache",
     "ld.so.conf",
     "ld.so.conf.d",
@@ -25,7 +26,6 @@ _COPIED = (
     "pki/tls/certs",
     "protocols",
     "services",
-    "ssl/certs",
     "ssl/openssl.cnf",
 )
 
@@ -42,7 +42,7 @@ def copy_etc(folder: Path, host: Path = Path("/etc")) -> Path:
 
 def _signature(host: Path) -> str:
     seen: list[tuple[str, int, int]] = []
-    for name in (*_COPIED, "ssl/certs/ca-certificates.crt", "localtime"):
+    for name in (*_COPIED, "ssl/certs", "ssl/certs/ca-certificates.crt", "localtime"):
         try:
             stat = (host / name).lstat()
         except OSError:
@@ -53,8 +53,10 @@ def _signature(host: Path) -> str:
 
 def _fill(draft: Path, host: Path) -> None:
     draft.mkdir()
-    for name in _COPIED:
+    for name in (*_COPIED, *_certificates(host)):
         _copy(host / name, draft / name)
+    for name in BOUND:
+        (draft / name).mkdir()
     localtime = host / "localtime"
     if localtime.is_symlink():
         (draft / "localtime").symlink_to(localtime.readlink())
@@ -63,6 +65,12 @@ def _fill(draft: Path, host: Path) -> None:
     (draft / "passwd").symlink_to(PASSWD)
     (draft / "group").symlink_to(GROUP)
     _open_to_all(draft)
+
+
+def _certificates(host: Path) -> tuple[str, ...]:
+    """The bundle, or, where a distribution has none, the folder with all of them."""
+    bundle = "ssl/certs/ca-certificates.crt"
+    return (bundle,) if (host / bundle).exists() else ("ssl/certs",)
 
 
 def _copy(source: Path, target: Path) -> None:
