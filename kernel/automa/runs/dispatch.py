@@ -18,7 +18,7 @@ from automa.runs import repository
 from automa.runs.choice import Runners
 from automa.runs.hints import HintListener, Watchers
 from automa.runs.models import RunRow
-from automa.runs.news import Ended, News, Requeued, Started, lost, start_failed
+from automa.runs.news import Ended, News, Requeued, Started, checked, lost, start_failed
 from automa.sdk.actors import SYSTEM
 from automa.sdk.attempts import SPEC, Hint, read_outcome, read_supervisor
 from automa.sdk.runs import Execution, Limits, Outcome, Runner, RunSpec, RunState
@@ -124,40 +124,44 @@ class Dispatcher:
             except Exception as error:
                 if not isinstance(error, Unavailable):
                     log.exception("The dispatcher met an error and tries again")
+                self._queue_may_hold = True
                 await asyncio.sleep(RETRY_AFTER_S)
                 self._wake.set()
 
     async def _turn(self) -> None:
         news = list(self._news)
-        ended = [item for item in news if isinstance(item, Ended)]
-        free = self._slots - len(self._live) + len(ended)
-        claiming = self._claiming and self._queue_may_hold and free > 0
-        if not news and not claiming:
+        leaving = {item.run_id for item in news if not isinstance(item, Started)}
+        free = self._slots - len(self._live.keys() - leaving)
+        limit = free if self._claiming and self._queue_may_hold else 0
+        if not news and limit <= 0:
             return
-        if claiming:
+        if limit > 0:
             self._queue_may_hold = False
-        try:
-            claimed = await self._write_down(news, free if claiming else 0)
-        except BaseException:
-            self._queue_may_hold = True
-            raise
+        over, claimed = await self._write_down(news, limit)
         del self._news[: len(news)]
-        for item in ended:
-            self._live.pop(item.run_id, None)
         for item in news:
-            self.watchers.wake(item.run_id, ended=isinstance(item, Ended))
+            if item.run_id in leaving:
+                self._live.pop(item.run_id, None)
+            self.watchers.wake(item.run_id, ended=item.run_id in over)
         for row in claimed:
             self._watch(row, self._execute(row))
-        if claiming and len(claimed) == free:
+        if len(claimed) == limit or any(isinstance(item, Requeued) for item in news):
             self.submitted()  # there may be more than there was room for
 
-    async def _write_down(self, news: Sequence[News], limit: int) -> Sequence[RunRow]:
-        """One transaction: the news, and up to `limit` claims; the claimed runs."""
-        async with self._changes(SYSTEM) as change:
-            change.bookkeeping()
-            for item in news:
-                await item.write(change)
-            return await self._claim(change, limit) if limit else ()
+    async def _write_down(self, news: Sequence[News], limit: int) -> tuple[set[str], Sequence[RunRow]]:
+        """One transaction: the news, and up to `limit` claims; which runs are over, and the claimed."""
+        claimed: Sequence[RunRow] = ()
+        try:
+            async with self._changes(SYSTEM) as change:
+                change.bookkeeping()
+                over = {item.run_id for item in news if await item.write(change)}
+                if limit > 0:
+                    claimed = await self._claim(change, limit)
+        except Exception:
+            # A commit that fails may have been made all the same; nothing of what it claimed has begun.
+            self._news += [Requeued(row.id, row.owner_id) for row in claimed]
+            raise
+        return over, claimed
 
     async def _claim(self, change: Change, limit: int) -> Sequence[RunRow]:
         rows = await repository.next_queued(change.session, limit)
@@ -181,9 +185,11 @@ class Dispatcher:
                 raise SandboxUnavailable(f"The runner {row.runner} is gone.")
             spec = await self._prepare(row)
             execution = await runner.start(spec)
-        except (AutomaError, OSError) as error:
-            log.warning("Run %s could not be started: %s", row.id, error)
-            self._tell(Ended(row.id, row.owner_id, start_failed(str(error))))
+        except Exception as error:
+            expected = isinstance(error, AutomaError | OSError)
+            log.warning("Run %s could not be started: %s", row.id, error, exc_info=not expected)
+            reason = str(error) if expected else f"The runner {row.runner} failed: {error!r}"
+            self._tell(Ended(row.id, row.owner_id, start_failed(reason)))
         else:
             await self._see_through(row, execution)
 
@@ -217,7 +223,8 @@ class Dispatcher:
 
     def _outcome(self, row: RunRow) -> Outcome:
         try:
-            return read_outcome(self._home.attempt(row.id, row.attempt)) or lost()
+            outcome = read_outcome(self._home.attempt(row.id, row.attempt))
+            return checked(outcome) if outcome is not None else lost()
         except (OSError, ValueError, TypeError, KeyError) as error:
             log.error("The exit record of run %s cannot be read: %s", row.id, error)
             return lost()
@@ -243,7 +250,7 @@ class Dispatcher:
         for row in rows:
             try:
                 await self._take_up(row)
-            except AutomaError as error:
+            except Exception as error:  # a runner's code: its failure concerns its own runs only
                 log.warning("What became of run %s is not known yet: %s", row.id, error)
                 self._watch(row, self._take_up_later(row))
 
@@ -253,8 +260,8 @@ class Dispatcher:
             await asyncio.sleep(TAKE_UP_AGAIN_AFTER_S)
             try:
                 return await self._take_up(row)
-            except AutomaError:
-                continue
+            except Exception as error:
+                log.debug("What became of run %s is still not known: %s", row.id, error)
 
     async def _take_up(self, row: RunRow) -> None:
         runner: Runner | None = self._runners.get(row.runner)
@@ -268,8 +275,7 @@ class Dispatcher:
             return
         supervisor = read_supervisor(attempt_dir)
         if runner is None and supervisor is not None and supervisor.is_alive():
-            log.warning("Run %s goes on, but its runner %s is not here to watch it", row.id, row.runner)
-            return  # it goes on unwatched; a start of the server with its runner takes it up
+            raise SandboxUnavailable(f"It goes on, but its runner {row.runner} is not here to watch it.")
         if supervisor is None and row.state == RunState.STARTING:
             self._tell(Requeued(row.id, row.owner_id))
         else:

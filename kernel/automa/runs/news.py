@@ -1,6 +1,6 @@
 """What the dispatcher has to write down about runs: each piece knows its own change of state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,9 @@ LOST = (
     "The process that supervised this run is gone and left no exit record: "
     "it was killed, or the machine was restarted."
 )
+CANCELLED_BEFORE_START = "It was cancelled before it started."
+_MOST_SECONDS, _MOST_BYTES, _MOST_CODE = 1e11, 2**63 - 1, 2**31 - 1
+"""Some thousand years, and what the columns hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,12 @@ class Started:
     owner_id: str
     at: datetime
 
-    async def write(self, change: Change) -> None:
+    async def write(self, change: Change) -> bool:
         starting = (RunState.STARTING,)
         values = {"state": RunState.RUNNING, "started_at": self.at}
         if await repository.move(change.session, self.run_id, starting, **values):
             change.emit("run.started", self.run_id, owner_id=self.owner_id)
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Ended:
     owner_id: str
     outcome: Outcome
 
-    async def write(self, change: Change) -> None:
+    async def write(self, change: Change) -> bool:
         outcome = self.outcome
         values = {
             "state": outcome.state,
@@ -58,7 +62,7 @@ class Ended:
         if outcome.started_at is not None:
             values["started_at"] = moment(outcome.started_at)
         if not await repository.move(change.session, self.run_id, repository.ACTIVE, **values):
-            return
+            return True
         facts: dict[str, Any] = {
             "exit_code": outcome.exit_code,
             "signal": outcome.signal,
@@ -66,6 +70,7 @@ class Ended:
         }
         change.audit("run.finish", "run", self.run_id, state=outcome.state.value, **facts)
         change.emit(f"run.{outcome.state.value}", self.run_id, owner_id=self.owner_id, **facts)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,18 @@ class Requeued:
     run_id: str
     owner_id: str
 
-    async def write(self, change: Change) -> None:
+    async def write(self, change: Change) -> bool:
+        if await repository.is_to_be_cancelled(change.session, self.run_id):
+            return await Ended(self.run_id, self.owner_id, cancelled_before_start()).write(change)
         values = {"state": RunState.QUEUED, "starting_at": None}
         if await repository.move(change.session, self.run_id, (RunState.STARTING,), **values):
             change.audit("run.requeue", "run", self.run_id)
             change.emit("run.requeued", self.run_id, owner_id=self.owner_id)
+        return False
 
 
 News = Started | Ended | Requeued
+"""`write` puts it into the change, and returns whether the run is over with that."""
 
 
 def lost() -> Outcome:
@@ -91,6 +100,29 @@ def lost() -> Outcome:
 
 def start_failed(reason: str) -> Outcome:
     return Outcome(RunState.START_FAILED, reason=reason, finished_at=utc_now().timestamp())
+
+
+def cancelled_before_start() -> Outcome:
+    return Outcome(RunState.CANCELLED, reason=CANCELLED_BEFORE_START, finished_at=utc_now().timestamp())
+
+
+def checked(outcome: Outcome) -> Outcome:
+    """An exit record as any database can keep it. Raises ValueError for what no runner may write.
+
+    One record that cannot be written must not hold up what is to be told of all the other runs.
+    """
+    if not outcome.state.is_terminal:
+        raise ValueError(f"{outcome.state} is no end")
+    usage = outcome.usage
+    times = (outcome.finished_at, outcome.duration_s, outcome.started_at, usage.cpu_s)
+    sizes = (outcome.log_lines, outcome.log_bytes, outcome.log_cut_bytes, usage.peak_memory_bytes)
+    codes = (outcome.exit_code, outcome.signal)
+    for values, most in ((times, _MOST_SECONDS), (sizes, _MOST_BYTES), (codes, _MOST_CODE)):
+        if not all(value is None or 0 <= value <= most for value in values):  # NaN is not, either
+            raise ValueError("a number in it is out of bounds")
+    # PostgreSQL keeps no NUL, and no database keeps half a surrogate pair.
+    reason = outcome.reason and outcome.reason.replace("\0", "�").encode("utf-8", "replace").decode()
+    return replace(outcome, reason=reason)
 
 
 def moment(epoch_s: float | None) -> datetime | None:

@@ -101,6 +101,11 @@ def _move(sources: tuple[RunState, ...], columns: tuple[str, ...]) -> Update:
     return update(_runs).where(_runs.c.id == bindparam("moved"), _runs.c.state.in_(sources)).values(values)
 
 
+async def is_to_be_cancelled(session: AsyncSession, run_id: str) -> bool:
+    """Whether somebody asked for the end of this run."""
+    return await session.scalar(select(_runs.c.cancel_requested_at).where(_runs.c.id == run_id)) is not None
+
+
 async def claim(session: AsyncSession, run_ids: Collection[str], at: datetime) -> None:
     """Take queued runs, which were read in this transaction."""
     statement = update(_runs).where(_runs.c.id.in_(run_ids)).values(state=RunState.STARTING, starting_at=at)

@@ -17,6 +17,7 @@ from automa.errors import Conflict, FieldError, InvalidPayload, NotFound, TooMan
 from automa.http.pagination import PageRequest
 from automa.runs import repository
 from automa.runs.models import RunRow
+from automa.runs.news import CANCELLED_BEFORE_START
 from automa.runs.repository import RunFilter
 from automa.sdk.attempts import RESULT
 from automa.sdk.runs import Limits, RunState
@@ -84,7 +85,7 @@ class RunService:
         change.audit("run.cancel", "run", row.id, state=row.state)
         if row.state == RunState.QUEUED:
             row.state, row.finished_at = RunState.CANCELLED, now
-            row.reason = "It was cancelled before it started."
+            row.reason = CANCELLED_BEFORE_START
             change.emit("run.cancelled", row.id, owner_id=row.owner_id, reason=row.reason)
         else:
             change.emit("run.cancelling", row.id, owner_id=row.owner_id)
