@@ -2,10 +2,7 @@
 
 import json
 import os
-import resource
-import select
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,14 +10,15 @@ from typing import Protocol
 from automa.sdk import attempts
 from automa.sdk.runlog import LogWriter, Stream
 from automa.sdk.runs import Enforcement, Outcome, RunSpec, RunState, Usage
-from automa_sandbox import processes
 from automa_sandbox.bubblewrap import Plan
 from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.endings import End, Seen, Stop, decide
 from automa_sandbox.frames import Frames, is_json
 from automa_sandbox.hints import Hints
 from automa_sandbox.launch import Stage
+from automa_sandbox.loop import Loop
 from automa_sandbox.pump import LogPump
+from automa_sandbox.tree import Tree
 from automa_sandbox.watching import Watcher
 
 _READ_BYTES = 256 * 1024
@@ -61,30 +59,26 @@ class Attempt:
         self._pump = LogPump(self._writer, spec.limits.log_bytes)
         self._frames = Frames(spec.limits.result_bytes)
         self._hints = Hints(spec.notify_path, spec.run_id)
-        self._poll = select.poll()
-        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._loop = Loop()
+        self._stage = stage
+        self._tree = Tree(self._loop, stage.pid, stage.group)
         self._early_stderr = b""
         self._info = b""
         self._last_read = 0.0
-        self._stage = stage
-        self._group = stage.group
-        self._is_reaped = False
-        self._init: int | None = None
-        self._alive: set[int] = set()
-        """Handles (pidfds) of bubblewrap and of the sandbox's init: all is over when both have ended."""
-        self._init_handle: int | None = None
-        self._bwrap_handle = -1
-        self._status = 0
-        self._used: list[resource.struct_rusage] = []
         self._stop: Stop | None = None
         self._kill_at: float | None = None
         self._killed_after_grace = False
-        self._watcher = Watcher(spec.limits, memory=False, inodes=False, cpu_s=None)
+        self._watcher = Watcher(
+            spec.limits,
+            memory=stage.group is None,
+            inodes=not machine.plan.as_root,
+            cpu_s=stage.group.cpu_s if stage.group is not None else None,
+        )
 
     def run(self) -> Outcome:
         """Start the sandbox, see to it until nothing of it is left, and tell how it ended."""
         self._start()
-        while self._alive:
+        while self._tree.is_alive:
             self._turn()
         self._drain()
         return self._finish()
@@ -92,60 +86,38 @@ class Attempt:
     def abandon(self) -> None:
         """End everything after a failure of this supervisor."""
         for _ in range(100):
-            self._kill_everything()
-            if self._is_reaped or self._reap(os.WNOHANG):
+            self._tree.kill()
+            if self._tree.reap(os.WNOHANG):
                 break
             time.sleep(0.02)
-        if self._group is not None:
-            self._group.remove()
+        if self._stage.group is not None:
+            self._stage.group.remove()
 
     # The start
 
     def _start(self) -> None:
         machine, spec, stage = self._machine, self.spec, self._stage
         stage.launch(machine.plan, spec, "{}" if spec.call_main else json.dumps(spec.params))
-        self._bwrap_handle = os.pidfd_open(stage.pid)
-        self._alive.add(self._bwrap_handle)
-        self._on(stage.frames, self._read_frames)
-        self._on(stage.stdout, self._read_stdout)
-        self._on(stage.stderr, self._read_stderr)
-        self._on(stage.info, self._read_info)
-        self._on(self._bwrap_handle, self._bwrap_ended)
-        self._on(self._cancel.descriptor, self._take_signal)
+        self._loop.add(stage.frames, self._read_frames)
+        self._loop.add(stage.stdout, self._read_stdout)
+        self._loop.add(stage.stderr, self._read_stderr)
+        self._loop.add(stage.info, self._read_info)
+        self._loop.add(self._cancel.descriptor, self._take_signal)
         self._tie(spec.tie_to_pid)
-        self._watcher = Watcher(
-            spec.limits,
-            memory=self._group is None,
-            inodes=not machine.plan.as_root,
-            cpu_s=self._group.cpu_s if self._group is not None else None,
-        )
         self._watcher.start()
 
     def _tie(self, pid: int | None) -> None:
         if pid is None:
             return
         try:
-            self._on(os.pidfd_open(pid), self._tied_process_ended)
+            self._loop.add(os.pidfd_open(pid), self._tied_process_ended)
         except ProcessLookupError:
             self._end("tied")
 
     # The loop
 
-    def _on(self, descriptor: int, callback: Callable[[int], None]) -> None:
-        os.set_blocking(descriptor, False)
-        self._callbacks[descriptor] = callback
-        self._poll.register(descriptor, select.POLLIN)
-
-    def _off(self, descriptor: int) -> None:
-        self._poll.unregister(descriptor)
-        del self._callbacks[descriptor]
-        os.close(descriptor)
-
     def _turn(self) -> None:
-        for descriptor, _ in self._poll.poll(self._wait_ms()):
-            callback = self._callbacks.get(descriptor)
-            if callback is not None:
-                callback(descriptor)
+        self._loop.turn(self._wait_ms())
         now = time.monotonic()
         if _is_due(self._pump.deadline(), now):
             self._pump.flush_held()
@@ -154,7 +126,7 @@ class Attempt:
             self._end("timeout")
         if _is_due(self._kill_at, now):
             self._kill()
-        if _is_due(self._watcher.due(), now) and self._init is not None:
+        if _is_due(self._watcher.due(), now):
             self._look()
         self._hints.send_due(now)
 
@@ -210,20 +182,14 @@ class Attempt:
         except BlockingIOError:
             return b""
         if not data:
-            self._off(descriptor)
+            self._loop.drop(descriptor)
         return data
 
     def _read_info(self, descriptor: int) -> None:
         """bubblewrap tells which process is the sandbox's init, in pieces of JSON."""
         self._info += self._read_or_close(descriptor)
-        if self._init is not None or b"}" not in self._info:
-            return
-        init = int(json.loads(self._info)["child-pid"])
-        with suppress(ProcessLookupError):
-            self._init_handle = os.pidfd_open(init)
-            self._init = init
-            self._alive.add(self._init_handle)
-            self._on(self._init_handle, self._init_ended)
+        if self._tree.init is None and b"}" in self._info:
+            self._tree.found_init(int(json.loads(self._info)["child-pid"]))
 
     def _take_signal(self, descriptor: int) -> None:
         with suppress(BlockingIOError):
@@ -232,30 +198,8 @@ class Attempt:
             self._end("cancel")
 
     def _tied_process_ended(self, descriptor: int) -> None:
-        self._off(descriptor)
+        self._loop.drop(descriptor)
         self._end("tied")
-
-    def _bwrap_ended(self, handle: int) -> None:
-        self._reap(0)
-        self._alive.discard(handle)
-        self._off(handle)
-        if self._init_handle is not None and self._init_handle in self._alive:
-            processes.kill(self._init_handle)
-
-    def _init_ended(self, handle: int) -> None:
-        # Linux tells of the end of a pid namespace's init when every process in it is gone.
-        self._alive.discard(handle)
-        self._off(handle)
-
-    def _reap(self, options: int) -> bool:
-        pid, status, usage = os.wait4(self._stage.pid, options)
-        if pid == 0:
-            return False
-        self._is_reaped = True
-        code = os.waitstatus_to_exitcode(status)
-        self._status = code if code >= 0 else 128 - code
-        self._used.append(usage)
-        return True
 
     # The end
 
@@ -275,28 +219,20 @@ class Attempt:
         }[why]
         self._say(f"{said}; the run is asked to end.")
         self._kill_at = time.monotonic() + limits.grace_s
-        if self._init is None or why in ("memory", "disk"):
-            self._kill_everything()
+        if why in ("memory", "disk"):
+            self._tree.kill()
         else:
-            processes.terminate_below(self._init)
+            self._tree.terminate()
 
     def _kill(self) -> None:
         if not self._killed_after_grace:
             self._killed_after_grace = True
             self._say(f"Still running after {self.spec.limits.grace_s:g} s: killed.")
-        self._kill_everything()
+        self._tree.kill()
         self._kill_at = time.monotonic() + _KILL_AGAIN_S
 
-    def _kill_everything(self) -> None:
-        for handle in (self._init_handle, self._bwrap_handle):
-            if handle is not None and handle in self._alive:
-                processes.kill(handle)
-        if self._group is not None:
-            self._group.kill()
-
     def _look(self) -> None:
-        assert self._init is not None
-        found = self._watcher.look(self._init)
+        found = self._watcher.look(self._tree.init)
         if found is not None:
             self._end(found)
 
@@ -308,27 +244,25 @@ class Attempt:
         """What the ended processes left in the pipes."""
         for descriptor in (self._stage.frames, self._stage.stdout, self._stage.stderr):
             begin = self._writer.bytes
-            while descriptor in self._callbacks and self._writer.bytes - begin < _DRAIN_BYTES:
-                if not select.select([descriptor], [], [], 0)[0]:
-                    break
-                self._callbacks[descriptor](descriptor)
+            while self._writer.bytes - begin < _DRAIN_BYTES and self._loop.call_if_ready(descriptor):
+                pass
 
     def _finish(self) -> Outcome:
-        usage = self._usage()
+        usage = self._tree.usage(self._watcher.peak_bytes)
         end = decide(self._seen(usage))
         has_result = end.state is RunState.SUCCEEDED and self._keep_result()
         if end.state is RunState.OOM_KILLED:
             self._say("Killed: the run used more memory than its limit allows.")
         self._pump.close()
         self._hints.flush()
-        if self._group is not None:
-            self._group.remove()
+        if self._stage.group is not None:
+            self._stage.group.remove()
         return self._outcome(end, usage, has_result)
 
     def _seen(self, usage: Usage) -> Seen:
         return Seen(
             ready=self._frames.ready,
-            status=self._status,
+            status=self._tree.status,
             told_exit=self._frames.exit_code,
             note=self._frames.note,
             stop=self._stop,
@@ -363,21 +297,6 @@ class Attempt:
         draft.rename(path)  # made durable with the exit record, which is in the same folder
         return True
 
-    def _usage(self) -> Usage:
-        if self._group is not None:
-            return self._group.usage()
-        self._reap_init()
-        peak = max(self._watcher.peak_bytes, *(used.ru_maxrss * 1024 for used in self._used))
-        return Usage(sum(used.ru_utime + used.ru_stime for used in self._used), peak)
-
-    def _reap_init(self) -> None:
-        """bubblewrap leaves its init unwaited for: it becomes ours, and knows what all its children used."""
-        if self._init is not None:
-            with suppress(ChildProcessError):
-                pid, _, usage = os.wait4(self._init, os.WNOHANG)
-                if pid:
-                    self._used.append(usage)
-
     def _outcome(self, end: End, usage: Usage, has_result: bool) -> Outcome:
         return Outcome(
             end.state,
@@ -392,7 +311,7 @@ class Attempt:
             log_bytes=self._writer.bytes,
             log_cut_bytes=self._pump.cut_bytes,
             has_result=has_result,
-            enforcement=enforcement(self._machine, self._group),
+            enforcement=enforcement(self._machine, self._stage.group),
         )
 
 

@@ -32,7 +32,7 @@ LOCK = "host.lock"
 _MESSAGE_BYTES = 64 * 1024
 _SPARES = 2
 """Shims that are prepared and wait for an attempt."""
-_QUIET_MS = 50
+_QUIET_MS = 25
 """They are made when nobody has asked for anything for so long: starts come first."""
 
 

@@ -32,9 +32,11 @@ class Watcher:
     def due(self) -> float | None:
         return self.next_look
 
-    def look(self, init: int) -> Stop | None:
-        """What was found too much, if anything. `init` is the sandbox's first process."""
+    def look(self, init: int | None) -> Stop | None:
+        """What was found too much, if anything. `init` is the sandbox's first process, once it is known."""
         self.next_look = time.monotonic() + _EVERY_S
+        if init is None:
+            return None
         if self.memory:
             used_bytes = self._memory_bytes(init)
             self.peak_bytes = max(self.peak_bytes, used_bytes)
