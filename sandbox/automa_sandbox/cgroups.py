@@ -11,6 +11,10 @@ _V1 = ("memory", "pids", "cpu", "cpuacct")
 _NEEDED = ("memory", "pids")
 _PERIOD_US = 100_000
 _LEAF = "automa-server"
+PREFIX = "automa-"
+"""What the groups of every installation are called, before something of their own."""
+_RUN = "run-"
+"""The group of a run, before the process number of its shim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +117,15 @@ def _folder(mounts: str, kind: str, controller: str | None, path: str) -> Path |
 class Group:
     """The groups of one run, one per folder of the hierarchy."""
 
-    def __init__(self, hierarchy: Hierarchy, name: str) -> None:
+    def __init__(self, hierarchy: Hierarchy) -> None:
+        name = f"{_RUN}{os.getpid()}"
         self._hierarchy = hierarchy
         self._at = {key: parent / name for key, parent in hierarchy.parents.items()}
         self._folders = list(dict.fromkeys(self._at.values()))
         self.limits_cpu = False
         for folder in self._folders:
-            folder.mkdir()
+            # Version 1 makes the parent anew if another host has just cleared it away.
+            folder.mkdir(parents=hierarchy.version == 1)
 
     def limit(self, limits: Limits) -> None:
         """Hold everything in it to these limits from now on."""
@@ -197,8 +203,21 @@ _OWN_PROCESSES = 2
 def remove_leftovers(hierarchy: Hierarchy) -> None:
     """Remove groups of runs that have ended; a group that still holds a process stays."""
     for parent in hierarchy.folders:
-        for folder in parent.iterdir():
-            if folder.is_dir():
+        _remove_inner(parent)
+        if hierarchy.version == 1:  # and those of installations whose host was killed and never came back
+            for other in parent.parent.glob(f"{PREFIX}*"):
+                if other != parent:
+                    _remove_inner(other)
+                    with suppress(OSError):
+                        other.rmdir()
+
+
+def _remove_inner(parent: Path) -> None:
+    """The groups of dead shims. The kernel refuses to remove one that still holds a process."""
+    with suppress(OSError):
+        for folder in parent.glob(f"{_RUN}*"):
+            shim = folder.name.removeprefix(_RUN)
+            if not Path(f"/proc/{shim}").exists():
                 with suppress(OSError):
                     folder.rmdir()
 

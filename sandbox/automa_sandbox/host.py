@@ -70,7 +70,7 @@ def _look_around(settings: dict[str, Any], folder: Path, control: socket.socket)
     except (InterpreterUnusable, NoBubblewrap, OSError) as error:
         control.send(json.dumps({"ready": False, "reason": str(error)}).encode())
         return None
-    hierarchy = cgroups.detect(settings["name"])
+    hierarchy = cgroups.detect(cgroups.PREFIX + settings["name"])
     if hierarchy is not None:
         cgroups.remove_leftovers(hierarchy)
     release = tuple(int(part) for part in os.uname().release.split(".")[:2])

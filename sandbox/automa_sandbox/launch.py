@@ -74,7 +74,7 @@ class Stage:
 
 def set_stage(plan: Plan, seccomp: bytes, hierarchy: Hierarchy | None) -> Stage:
     """Fork the child that will be bubblewrap, in its control group and mount namespace."""
-    group = Group(hierarchy, f"run-{os.getpid()}") if hierarchy is not None else None
+    group = Group(hierarchy) if hierarchy is not None else None
     stdout, stderr, frames, info, go = (os.pipe() for _ in range(5))
     for end in (stdout[1], stderr[1]):
         with suppress(OSError):  # an ordinary user may have only so much

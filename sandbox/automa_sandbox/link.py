@@ -64,7 +64,7 @@ class HostLink:
         settings = {
             "control": its.fileno(),
             "data_dir": str(data_dir),
-            "name": f"automa-{_short_name(data_dir)}",
+            "name": _short_name(data_dir),
             "python": python,
             "bwraps": bwraps,
             "paths": _import_roots(),

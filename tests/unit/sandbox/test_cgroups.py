@@ -1,5 +1,6 @@
 """Where control groups can be made, read from what the kernel shows; the kernel itself is tried elsewhere."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from automa.sdk.runs import Limits
 from automa_sandbox import cgroups
 from automa_sandbox.cgroups import Group, Hierarchy
+
+OWN = f"run-{os.getpid()}"
 
 
 def mount(kind: str, place: Path, root: str = "/", options: str = "rw") -> str:
@@ -65,12 +68,12 @@ class TestVersion2:
 
     def test_limits_are_written_for_the_whole_tree(self, delegated: Path) -> None:
         hierarchy = Hierarchy(2, dict.fromkeys(("memory", "pids", "cpu"), delegated))
-        group = Group(hierarchy, "run")
+        group = Group(hierarchy)
         files = ("memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.max")
         for name in files:
-            (delegated / "run" / name).touch()
+            (delegated / OWN / name).touch()
         group.limit(Limits(memory_bytes=1000, processes=10, cpus=0.5))
-        assert [(delegated / "run" / name).read_text() for name in files] == [
+        assert [(delegated / OWN / name).read_text() for name in files] == [
             "1000",
             "0",
             "1",
@@ -80,10 +83,10 @@ class TestVersion2:
         assert group.limits_cpu
 
     def test_what_was_used_is_read(self, delegated: Path) -> None:
-        group = Group(Hierarchy(2, dict.fromkeys(("memory", "pids"), delegated)), "run")
-        (delegated / "run" / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
-        (delegated / "run" / "memory.peak").write_text("4096\n")
-        (delegated / "run" / "memory.events").write_text("low 0\noom 2\noom_kill 1\n")
+        group = Group(Hierarchy(2, dict.fromkeys(("memory", "pids"), delegated)))
+        (delegated / OWN / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
+        (delegated / OWN / "memory.peak").write_text("4096\n")
+        (delegated / OWN / "memory.events").write_text("low 0\noom 2\noom_kill 1\n")
         used = group.usage()
         assert (used.cpu_s, used.peak_memory_bytes, used.oom_kills) == (1.5, 4096, 1)
 
@@ -91,7 +94,15 @@ class TestVersion2:
 class TestLeftovers:
     def test_empty_groups_go_and_others_stay(self, tmp_path: Path) -> None:
         hierarchy = Hierarchy(2, {"memory": tmp_path})
-        (tmp_path / "old").mkdir()
-        (tmp_path / "busy" / "inner").mkdir(parents=True)
+        (tmp_path / "run-999999999").mkdir()
+        (tmp_path / OWN / "inner").mkdir(parents=True)
         cgroups.remove_leftovers(hierarchy)
-        assert [path.name for path in tmp_path.iterdir()] == ["busy"]
+        assert [path.name for path in tmp_path.iterdir()] == [OWN]
+
+    def test_groups_of_installations_that_are_gone_go_too(self, tmp_path: Path) -> None:
+        (tmp_path / "automa-gone" / "run-999999999").mkdir(parents=True)
+        (tmp_path / "automa-alive" / "run-999999999" / "inner").mkdir(parents=True)
+        (tmp_path / "somebody").mkdir()
+        (tmp_path / "automa-own").mkdir()
+        cgroups.remove_leftovers(Hierarchy(1, {"memory": tmp_path / "automa-own"}))
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["automa-alive", "automa-own", "somebody"]
