@@ -1,6 +1,6 @@
 """The one way to change anything: a transaction that cannot commit without saying who did what."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from automa.audit.chain import plain_json
 from automa.audit.ledger import Head, Ledger
 from automa.sdk.actors import Actor
+from automa.storage.batch import Prepared, Values
 from automa.storage.session import Storage
 from automa.storage.tables import new_id, utc_now
 
@@ -22,7 +23,12 @@ class Change:
         self.actor = actor
         self._audit: list[dict[str, Any]] = []
         self._events: list[dict[str, Any]] = []
+        self._writes: list[tuple[Prepared, Sequence[Values]]] = []
         self._is_bookkeeping = False
+
+    def write(self, prepared: Prepared, *rows: Values) -> None:
+        """Write this together with the rows that come with every change: one visit to the database less."""
+        self._writes.append((prepared, rows))
 
     def bookkeeping(self) -> None:
         """This only notes what an audited action led to (a run's code began): no audit row is owed."""
@@ -81,7 +87,7 @@ class Change:
         """Write the audit rows and events into the transaction; the last thing before its commit."""
         if not self._audit and not self._is_bookkeeping:
             raise RuntimeError("a change without an audit row")
-        return await ledger.write(self.session, self._audit, self._events)
+        return await ledger.write(self.session, self._writes, self._audit, self._events)
 
 
 class Changes(Protocol):

@@ -39,14 +39,16 @@ class Ledger:
             .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
         )
 
-    async def write(self, session: AsyncSession, audit: Rows, events: Rows) -> Head | None:
-        """Add the rows to the open transaction; returns the end of the chain, if that has moved.
+    async def write(self, session: AsyncSession, writes: Writes, audit: Rows, events: Rows) -> Head | None:
+        """Add the rows to the open transaction, after `writes`; returns the end of the chain, if it moved.
 
         The transaction holds the write lock, so nobody else moves the end meanwhile.
         """
-        writes = [(self._insert_events, events)] if events else []
+        if events:
+            writes = [*writes, (self._insert_events, events)]
         if not audit:
-            await write_all(session, writes)
+            if writes:
+                await write_all(session, writes)
             return None
         if self._head is not None:
             end = await self._extend(session, self._head, audit, writes)
@@ -65,7 +67,7 @@ class Ledger:
         rows, end = chained(head, audit)
         move = {"old_seq": head.seq, "old_hash": head.hash, "new_seq": end.seq, "new_hash": end.hash}
         moved = await write_all(
-            session, [(self._insert_audit, rows), *writes], only_if=(self._move_head, move)
+            session, [*writes, (self._insert_audit, rows)], only_if=(self._move_head, move)
         )
         return end if moved else None
 

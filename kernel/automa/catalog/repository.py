@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -99,17 +99,24 @@ async def runnable(session: AsyncSession, script_id: str, reference: str | None)
 
     The version's columns are null if the script has no such version.
     """
-    wanted = VersionRow.id == ScriptRow.current_version_id if reference is None else _is(reference)
-    query = (
+    query = _RUNNABLE_NOW if reference is None else _runnable(_is(reference))
+    return (await session.execute(query, {"script": script_id})).one_or_none()
+
+
+def _runnable(wanted: ColumnElement[bool]) -> Any:
+    return (
         select(
-            ScriptRow.name, ScriptRow.owner_id,
-            VersionRow.id.label("version_id"), VersionRow.number, VersionRow.digest, VersionRow.entry,
-            VersionRow.kind, VersionRow.parameters, VersionRow.draft,
+            _scripts.c.name, _scripts.c.owner_id,
+            _versions.c.id.label("version_id"), _versions.c.number, _versions.c.digest, _versions.c.entry,
+            _versions.c.kind, _versions.c.parameters, _versions.c.draft,
         )
-        .outerjoin(VersionRow, (VersionRow.script_id == ScriptRow.id) & wanted)
-        .where(ScriptRow.id == script_id)
+        .select_from(_scripts.outerjoin(_versions, (_versions.c.script_id == _scripts.c.id) & wanted))
+        .where(_scripts.c.id == bindparam("script"))
     )  # fmt: skip
-    return (await session.execute(query)).one_or_none()
+
+
+# Asked for each run: to make the statement would cost more than to execute it.
+_RUNNABLE_NOW = _runnable(_versions.c.id == _scripts.c.current_version_id)
 
 
 async def remove_script(session: AsyncSession, script_id: str) -> None:

@@ -48,6 +48,7 @@ class _Live:
     row: RunRow
     task: "asyncio.Task[None] | None" = None
     execution: Execution | None = None
+    is_adopted: bool = False
     cancelled: bool = False
     started: bool = False
 
@@ -166,7 +167,7 @@ class Dispatcher:
     async def _claim(self, change: Change, limit: int) -> Sequence[RunRow]:
         rows = await repository.next_queued(change.session, limit)
         if rows:
-            await repository.claim(change.session, [row.id for row in rows], utc_now())
+            repository.claim(change, [row.id for row in rows], utc_now())
         for row in rows:
             change.session.expunge(row)
             row.state = RunState.STARTING
@@ -237,7 +238,8 @@ class Dispatcher:
         live = self._live.get(hint.run_id)
         if live is None:
             return
-        if not live.started:  # any hint tells that it has started
+        # Nobody says again to an adopter that it has started; that it writes its log tells so too.
+        if not live.started and (hint.kind == "started" or live.is_adopted):
             live.started = True
             self._news.append(Started(hint.run_id, live.row.owner_id, utc_now()))
             asyncio.get_running_loop().call_later(STARTS_MAY_WAIT_S, self._wake.set)
@@ -270,6 +272,7 @@ class Dispatcher:
         if execution is not None:
             earlier = self._live.get(row.id)
             self._watch(row, self._see_through(row, execution))
+            self._live[row.id].is_adopted = True
             if row.cancel_requested_at is not None or (earlier is not None and earlier.cancelled):
                 self._live[row.id].cancel()
             return

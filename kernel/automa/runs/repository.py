@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, Update, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from automa.audit.change import Change
 from automa.http.pagination import PageRequest
 from automa.runs.models import RunRow
 from automa.sdk.runs import RunState
+from automa.storage.batch import Prepared
 
 ACTIVE = (RunState.STARTING, RunState.RUNNING)
 UNFINISHED = (RunState.SCHEDULED, RunState.QUEUED, *ACTIVE)
@@ -19,7 +21,13 @@ UNFINISHED = (RunState.SCHEDULED, RunState.QUEUED, *ACTIVE)
 _runs: Any = RunRow.__table__
 
 # The statements of the hot path are made once: making one costs more than executing it.
-_ADD = insert(_runs)
+_EMPTY = dict.fromkeys(column.name for column in _runs.columns)
+_ADD = Prepared(insert(_runs), list(_EMPTY))
+_CLAIM = Prepared(
+    update(_runs)
+    .where(_runs.c.id == bindparam("claimed"))
+    .values(state=bindparam("as"), starting_at=bindparam("claimed_at"))
+)
 _COUNT_QUEUED = select(func.count()).where(_runs.c.state == RunState.QUEUED)
 _NEXT_QUEUED = (
     select(RunRow)
@@ -57,8 +65,8 @@ class RunFilter:
         return found
 
 
-async def add(session: AsyncSession, row: Mapping[str, Any]) -> None:
-    await session.execute(_ADD, [row])
+def add(change: Change, row: Mapping[str, Any]) -> None:
+    change.write(_ADD, {**_EMPTY, **row})
 
 
 async def get(session: AsyncSession, run_id: str) -> RunRow | None:
@@ -106,10 +114,10 @@ async def is_to_be_cancelled(session: AsyncSession, run_id: str) -> bool:
     return await session.scalar(select(_runs.c.cancel_requested_at).where(_runs.c.id == run_id)) is not None
 
 
-async def claim(session: AsyncSession, run_ids: Collection[str], at: datetime) -> None:
+def claim(change: Change, run_ids: Collection[str], at: datetime) -> None:
     """Take queued runs, which were read in this transaction."""
-    statement = update(_runs).where(_runs.c.id.in_(run_ids)).values(state=RunState.STARTING, starting_at=at)
-    await session.execute(statement)
+    values = {"claimed_at": at, "as": RunState.STARTING.value}
+    change.write(_CLAIM, *({"claimed": run_id, **values} for run_id in run_ids))
 
 
 async def unfinished_of_script(session: AsyncSession, script_id: str) -> int:

@@ -46,6 +46,7 @@ class RunService:
         self._settings = settings
         self._home = home
         self._catalog = catalog
+        self._room = 0
 
     async def submit(self, change: Change, caller: Caller, wanted: Submission, runner: str) -> RunRow:
         """Queue a run. Raises NotFound, Conflict for a draft, InvalidPayload for parameters or limits."""
@@ -54,7 +55,7 @@ class RunService:
         limits = self._limits(caller, wanted.limits)
         await self._require_room(change.session)
         row = _queued(version, caller, params, limits, runner, wanted.rerun_of)
-        await repository.add(change.session, row)
+        repository.add(change, row)
         change.audit(
             "run.create", "run", row["id"], script_id=version.script_id, version=version.version_number
         )
@@ -122,7 +123,11 @@ class RunService:
             raise NotFound(f"The result of this run can no longer be read: {error}.") from error
 
     async def _require_room(self, session: AsyncSession) -> None:
-        if await repository.count_queued(session) >= self._settings.runs.max_queued:
+        # Only submissions make the queue longer: so many may come before it must be counted again.
+        if self._room <= 0:
+            self._room = self._settings.runs.max_queued - await repository.count_queued(session)
+        self._room -= 1
+        if self._room < 0:
             raise TooManyRequests(
                 f"The queue is full ({self._settings.runs.max_queued} runs wait).",
                 retry_after_s=QUEUE_FULL_RETRY_S,
