@@ -1,5 +1,6 @@
 """What the dispatcher has to write down about runs: each piece knows its own change of state."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -45,7 +46,6 @@ class Ended:
     async def write(self, change: Change) -> bool:
         outcome = self.outcome
         values = {
-            "state": outcome.state,
             "exit_code": outcome.exit_code,
             "signal": outcome.signal,
             "reason": outcome.reason,
@@ -61,16 +61,26 @@ class Ended:
         }
         if outcome.started_at is not None:
             values["started_at"] = moment(outcome.started_at)
-        if not await repository.move(change.session, self.run_id, repository.ACTIVE, **values):
+        state = await self._end(change, values)
+        if state is None:
             return True
         facts: dict[str, Any] = {
             "exit_code": outcome.exit_code,
             "signal": outcome.signal,
             "reason": outcome.reason,
         }
-        change.audit("run.finish", "run", self.run_id, state=outcome.state.value, **facts)
-        change.emit(f"run.{outcome.state.value}", self.run_id, owner_id=self.owner_id, **facts)
+        change.audit("run.finish", "run", self.run_id, state=state.value, **facts)
+        change.emit(f"run.{state.value}", self.run_id, owner_id=self.owner_id, **facts)
         return True
+
+    async def _end(self, change: Change, values: Mapping[str, Any]) -> RunState | None:
+        """Move the run to its end; None if it has ended already."""
+        # What was seen to run has not failed to start, whatever its runner says.
+        for state in (self.outcome.state, RunState.FAILED):
+            sources = tuple(source for source in repository.ACTIVE if source.may_become(state))
+            if await repository.move(change.session, self.run_id, sources, state=state, **values):
+                return state
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +121,8 @@ def checked(outcome: Outcome) -> Outcome:
 
     One record that cannot be written must not hold up what is to be told of all the other runs.
     """
-    if not outcome.state.is_terminal:
-        raise ValueError(f"{outcome.state} is no end")
+    if not RunState.STARTING.may_become(outcome.state) or not outcome.state.is_terminal:
+        raise ValueError(f"{outcome.state} is no end of an attempt")
     usage = outcome.usage
     times = (outcome.finished_at, outcome.duration_s, outcome.started_at, usage.cpu_s)
     sizes = (outcome.log_lines, outcome.log_bytes, outcome.log_cut_bytes, usage.peak_memory_bytes)

@@ -1,13 +1,13 @@
 """A dispatcher with a runner that starts nothing: how each attempt goes is the test's to say."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from automa.audit.change import Changes
 from automa.auth.passwords import PasswordHash
@@ -61,7 +61,7 @@ class FakeRunner:
     name = "fake"
 
     def __init__(self) -> None:
-        self.report = ProbeReport(usable=True, reason="it only pretends")
+        self.report: ProbeReport | Exception = ProbeReport(usable=True, reason="it only pretends")
         self.probes = 0
         self.started: list[RunSpec] = []
         self.executions: dict[str, FakeExecution] = {}
@@ -74,6 +74,8 @@ class FakeRunner:
 
     async def probe(self) -> ProbeReport:
         self.probes += 1
+        if isinstance(self.report, Exception):
+            raise self.report
         return self.report
 
     async def start(self, spec: RunSpec) -> FakeExecution:
@@ -132,7 +134,7 @@ class Bench:
         async with self.changes(SYSTEM) as change:
             change.bookkeeping()
             for row in rows:
-                await repository.add(change.session, row)
+                await change.session.execute(insert(RunRow).values(row))
         return [row["id"] for row in rows]
 
     async def submit(self, count: int = 1, **values: Any) -> list[str]:
@@ -217,3 +219,16 @@ async def bench(
     yield made
     for dispatcher in made.dispatchers:
         await dispatcher.stop()
+
+
+@pytest.fixture
+def runner_of() -> Callable[..., FakeRunner]:
+    """A runner of this name; its probe gives the report, or raises it."""
+
+    def make(name: str, report: ProbeReport | Exception | None = None) -> FakeRunner:
+        runner = FakeRunner()
+        runner.name = name
+        runner.report = report or runner.report
+        return runner
+
+    return make

@@ -80,18 +80,28 @@ class TestLife:
         assert await bench.events(run_id) == ["run.succeeded"]
         assert bench.runner.executions[run_id].is_closed
 
-    async def test_any_hint_tells_that_it_runs(self, bench: Any) -> None:
+    async def test_the_first_hint_that_it_has_started_makes_it_running(self, bench: Any) -> None:
         await bench.start()
         (run_id,) = await bench.submit()
         await bench.runner.until_started(1)
-        sender = HintSender(bench.home.path / "hints")
-        for _ in range(3):
-            assert sender.send(Hint(run_id, "log"))
-        sender.close()
+        hint(bench, run_id, "started", "log", "started")
         await bench.until(run_id, RUNNING)
         bench.runner.executions[run_id].end()
         await bench.until(run_id)
         assert await bench.events(run_id) == ["run.started", "run.succeeded"]
+
+    async def test_a_sandbox_that_complains_and_does_not_start_was_never_running(self, bench: Any) -> None:
+        await bench.start()
+        (run_id,) = await bench.submit()
+        await bench.runner.until_started(1)
+        with bench.dispatcher.watchers.watch(run_id) as watch:
+            hint(bench, run_id, "log")
+            async with asyncio.timeout(5):
+                await watch.woken.wait()
+        reason = "no such interpreter"
+        bench.runner.executions[run_id].end(Outcome(RunState.START_FAILED, reason=reason, finished_at=1.7e9))
+        await bench.until(run_id)
+        assert await bench.events(run_id) == ["run.start_failed"]
 
     async def test_the_runner_is_told_everything_and_so_is_the_disk(self, bench: Any) -> None:
         await bench.start()
@@ -107,6 +117,7 @@ class TestLife:
         [
             ({"reason": "half \ud800 and \0 nul"}, "failed", "half ? and � nul"),
             ({"state": RunState.RUNNING}, "lost", None),
+            ({"state": RunState.EXPIRED}, "lost", None),
             ({"duration_s": float("nan")}, "lost", None),
             ({"finished_at": 1e300}, "lost", None),
             ({"exit_code": 2**70}, "lost", None),
@@ -239,6 +250,17 @@ class TestRecovery:
         assert (await bench.until(run_id)).state == "succeeded"
         assert bench.runner.started == []
 
+    async def test_an_adopted_one_that_writes_its_log_has_started(self, bench: Any) -> None:
+        (run_id,) = await bench.queue(state=STARTING)
+        execution = adoptable(bench, run_id)
+        await bench.start()
+        hint(bench, run_id, "log")
+        await bench.until(run_id, RUNNING)
+        # It cannot take that back.
+        execution.end(Outcome(RunState.START_FAILED, reason="a lie", finished_at=1.7e9))
+        assert (await bench.until(run_id)).state == "failed"
+        assert await bench.events(run_id) == ["run.started", "run.failed"]
+
     async def test_a_live_one_that_was_to_be_cancelled_is(self, bench: Any) -> None:
         (run_id,) = await bench.queue(state=RUNNING, cancel_requested_at=utc_now())
         execution = adoptable(bench, run_id)
@@ -347,6 +369,14 @@ class TestStop:
         bench.runner.executions[run_id].end()
         assert (await bench.until(run_id)).state == "succeeded"
         assert len(bench.runner.started) == 1
+
+
+def hint(bench: Any, run_id: str, *kinds: Any) -> None:
+    """What a supervisor says to the server."""
+    sender = HintSender(bench.home.path / "hints")
+    for kind in kinds:
+        assert sender.send(Hint(run_id, kind))
+    sender.close()
 
 
 def adoptable(bench: Any, run_id: str) -> Any:
