@@ -54,7 +54,9 @@ def make_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
         "pool_size": 5,
         "max_overflow": 10,
     }
-    reader = create_async_engine(url, execution_options={"postgresql_readonly": True}, **options)
+    # One snapshot for the whole of a transaction, as SQLite gives it.
+    snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    reader = create_async_engine(url, execution_options=snapshot, **options)
     return reader, create_async_engine(url, **options)
 
 

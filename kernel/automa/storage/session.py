@@ -7,6 +7,7 @@ from typing import Self
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from automa.config import Settings
@@ -15,6 +16,7 @@ from automa.storage.engine import database_url, make_engines
 
 # Any number that no other program is likely to lock in the same database: "automa" in ASCII.
 _POSTGRES_WRITE_LOCK = 0x6175746F6D61
+_LOCK_POSTGRES = text(f"SELECT pg_advisory_xact_lock({_POSTGRES_WRITE_LOCK})")
 
 
 class Storage:
@@ -51,7 +53,7 @@ class Storage:
         with_errors = _translated_errors()
         async with with_errors, self._writing, AsyncSession(self._writer, expire_on_commit=False) as session:
             if self.dialect == "postgresql":
-                await session.execute(text(f"SELECT pg_advisory_xact_lock({_POSTGRES_WRITE_LOCK})"))
+                await session.execute(_LOCK_POSTGRES)
             yield session
             await session.commit()
 
@@ -59,6 +61,8 @@ class Storage:
     async def connect_to_write(self) -> AsyncGenerator[AsyncConnection]:
         """A plain connection in one writing transaction, for migrations."""
         async with _translated_errors(), self._writing, self._writer.begin() as connection:
+            if self.dialect == "postgresql":
+                await connection.execute(_LOCK_POSTGRES)
             yield connection
 
     async def close(self) -> None:
@@ -70,6 +74,8 @@ class Storage:
 async def _translated_errors() -> AsyncGenerator[None]:
     try:
         yield
+    except PoolTimeout as error:
+        raise Unavailable("Too much is asked of the database at once.", retry_after_s=1) from error
     except DBAPIError as error:
         translated = _translate(error)
         if translated is None:
@@ -88,6 +94,6 @@ def _translate(error: DBAPIError) -> AutomaError | None:
         return Unavailable(
             "The database cannot be written (read-only file or file system); nothing was changed."
         )
-    if error.connection_invalidated or "connection" in message:
+    if error.connection_invalidated or "connection" in message or "unable to open" in message:
         return Unavailable("The database cannot be reached; nothing was changed.", retry_after_s=5)
     return None

@@ -7,8 +7,10 @@ transaction begins with its first statement.
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Self, TypeVar
 
 import aiosqlite
@@ -117,10 +119,24 @@ class Connection(aiosqlite.Connection):
             self._abandoned = False
 
 
+def _keep_private(path: str) -> None:
+    """Make the file ourselves, for its owner alone; SQLite gives its journals the same mode."""
+    # Never opened if it is there: closing it again would take SQLite's own locks away.
+    with suppress(OSError):  # what else is wrong, SQLite tells
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 async def connect(path: str) -> Connection:
     """Open a database; transactions are begun and ended by explicit statements only."""
+    if path != ":memory:":
+        _keep_private(path)
     connection = Connection(lambda: sqlite3.connect(path, isolation_level=None), iter_chunk_size=64)
     # A command that is ended in the middle of something must not wait for this thread.
-    connection._thread.daemon = True  # pyright: ignore[reportPrivateUsage]
-    await connection
+    thread = connection._thread  # pyright: ignore[reportPrivateUsage]
+    thread.daemon = True
+    try:
+        await connection
+    except sqlite3.Error:
+        await asyncio.to_thread(thread.join)  # its last word must not come after the event loop's end
+        raise
     return connection
