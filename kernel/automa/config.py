@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from automa.errors import ConfigError
 from automa.sdk.runs import Limits, MiB
@@ -130,12 +130,15 @@ class _TomlSource(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         home = Path(self.current_state.get("home") or Path.home() / ".automa")
-        path = Path(os.environ.get("AUTOMA_CONFIG") or home / "automa.toml")
+        named = os.environ.get("AUTOMA_CONFIG")
+        path = (Path(named) if named else home / "automa.toml").expanduser()
         try:
             return tomllib.loads(path.read_text("utf-8"))
         except FileNotFoundError:
+            if named:
+                raise ConfigError(f"AUTOMA_CONFIG names {path}, which is not there") from None
             return {}
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise ConfigError(f"{path}: {error}") from error
 
 
@@ -143,9 +146,11 @@ def load(**flags: Any) -> Settings:
     """The settings of this process; flags that are None count as not given. Raises ConfigError."""
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        settings = Settings(**given, **_from_files())
+        settings = Settings(**{**_from_files(), **given})
     except ValidationError as error:
         raise ConfigError("; ".join(_explain(item) for item in error.errors())) from None
+    except SettingsError as error:  # a list or a group in the environment that is not JSON
+        raise ConfigError(f"{error}: this is to be JSON") from None
     return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
 
 
@@ -155,8 +160,8 @@ def _from_files() -> dict[str, Any]:
     if not path:
         return {}
     try:
-        return {"database_url": Path(path).read_text("utf-8").strip()}
-    except OSError as error:
+        return {"database_url": Path(path).expanduser().read_text("utf-8").strip()}
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"AUTOMA_DATABASE_URL_FILE: {error}") from error
 
 
