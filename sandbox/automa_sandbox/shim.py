@@ -19,7 +19,7 @@ from automa_sandbox.attempt import Attempt, Machine
 from automa_sandbox.launch import Stage, adopt_orphans, set_stage
 
 _PAUSES_S = (0.01, 0.1, 0.5, 2.0, 5.0)
-_RESERVE, _RESERVE_BYTES = ".exit.reserve", 8192
+_RESERVE_BYTES = 8192
 
 
 class CancelSignal:
@@ -56,7 +56,8 @@ def serve_one(machine: Machine, orders: int, release_lock: Callable[[], None]) -
     claimed = bool(order) and attempts.claim(attempt_dir)
     release_lock()
     if claimed:
-        _reserve(attempt_dir)
+        with suppress(OSError):  # so that a run that fills the disk can still be told about
+            attempts.reserve(attempt_dir / attempts.EXIT, _RESERVE_BYTES)
         _leave_record(attempt_dir, _outcome_of(machine, attempt_dir, cancel, stage))
     elif isinstance(stage, Stage):
         stage.discard()
@@ -96,26 +97,16 @@ def _failed(error: Exception, attempt: Attempt | None) -> Outcome:
     return Outcome(state, reason=reason, started_at=started_at, finished_at=time.time())
 
 
-def _reserve(attempt_dir: Path) -> None:
-    """Set some space aside, so that a run that fills the disk can still be told about."""
-    with suppress(OSError):
-        descriptor = os.open(attempt_dir / _RESERVE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, _RESERVE_BYTES)
-        finally:
-            os.close(descriptor)
-
-
 def _leave_record(attempt_dir: Path, outcome: Outcome) -> None:
-    reserve = attempt_dir / _RESERVE
+    record = attempt_dir / attempts.EXIT
     for pause_s in (*_PAUSES_S, None):
         try:
-            attempts.write_atomically(attempt_dir / attempts.EXIT, outcome.to_json())
+            attempts.write_atomically(record, outcome.to_json())
         except OSError as error:
             if pause_s is None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                 raise
-            reserve.unlink(missing_ok=True)
+            # Where writing in place takes new space (btrfs, zfs), giving the reserve back makes room.
+            attempts.draft_of(record).unlink(missing_ok=True)
             time.sleep(pause_s)
         else:
-            reserve.unlink(missing_ok=True)
             return

@@ -87,7 +87,7 @@ class HintSender:
         self._fifo: int | None = None
 
     def send(self, hint: Hint) -> bool:
-        """Whether it was taken. False: the FIFO is full, try again soon; or nobody reads, which may change."""
+        """Whether it was taken. If not, the FIFO is full, or nobody reads, which may change: try again."""
         try:
             if self._fifo is None:
                 self._fifo = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -107,13 +107,29 @@ class HintSender:
 
 def write_atomically(path: Path, body: dict[str, Any]) -> None:
     """Write JSON so that a reader, or a crash at any point, sees the whole of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    draft = draft_of(path)
+    # Opened without truncating: space that was reserved is still there on a full disk.
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
         file.write(json.dumps(body, separators=(",", ":")).encode())
         file.flush()
+        file.truncate()
         os.fdatasync(file.fileno())
-    temporary.rename(path)
+    draft.rename(path)
     sync_folder(path.parent)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Set `size` bytes aside for a later `write_atomically` by this process. Raises OSError."""
+    descriptor = os.open(draft_of(path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    finally:
+        os.close(descriptor)
+
+
+def draft_of(path: Path) -> Path:
+    """Where a file is written before it takes its place."""
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ The interpreter may be as old as Python 3.9.
 # pyright: basic
 
 import builtins
+import gc
 import marshal
 import os
 import sys
@@ -52,6 +53,7 @@ def main() -> None:
     give_up_privileges(config)
     prepare_process(config)
     prepare_folder()
+    gc.freeze()  # what is here stays to the end: the collection at the exit need not look at it
     frames.send(READY)
     code = run(config, frames)
     frames.send(EXIT, code.to_bytes(4, "little", signed=True))

@@ -1,6 +1,9 @@
 """The exit record is written whatever stands in its way."""
 
 import errno
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +15,41 @@ from automa_sandbox import shim
 
 
 @pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A disk on which there is room only once the reserve is gone; counts the attempts to write."""
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with hardly any room."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=True)
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def test_on_a_full_disk_the_record_takes_the_place_that_was_kept_for_it(small_disk: Path) -> None:
+    record = small_disk / attempts.EXIT
+    attempts.reserve(record, 8192)
+    with suppress(OSError), (small_disk / "log").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(512))
+    with pytest.raises(OSError, match="No space"):
+        (small_disk / "more").write_bytes(b"x" * 4096)
+    shim._leave_record(small_disk, Outcome(RunState.FAILED, reason="x"))
+    assert attempts.read_outcome(small_disk) == Outcome(RunState.FAILED, reason="x")
+    assert not attempts.draft_of(record).exists()
+
+
+def test_where_the_kept_place_is_of_no_use_it_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real, tried = attempts.write_atomically, [0]
 
     def write(path: Path, body: dict[str, Any]) -> None:
         tried[0] += 1
-        if path.with_name(".exit.reserve").exists():
+        if attempts.draft_of(path).exists():
             raise OSError(errno.ENOSPC, "No space left on device")
         real(path, body)
 
     monkeypatch.setattr(attempts, "write_atomically", write)
-    return tried
-
-
-def test_on_a_full_disk_the_record_takes_the_place_that_was_kept_for_it(
-    tmp_path: Path, full_disk: list[int]
-) -> None:
-    shim._reserve(tmp_path)
+    attempts.reserve(tmp_path / attempts.EXIT, 8192)
     shim._leave_record(tmp_path, Outcome(RunState.FAILED, reason="x"))
-    assert full_disk == [2]
-    assert attempts.read_outcome(tmp_path) == Outcome(RunState.FAILED, reason="x")
+    assert tried == [2]
     assert [path.name for path in tmp_path.iterdir()] == ["exit.json"]
 
 
