@@ -1,6 +1,8 @@
 """Freeing the disk of the folders of runs that are no more."""
 
 import asyncio
+import logging
+import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -9,6 +11,8 @@ from pathlib import Path
 from automa.runs import repository
 from automa.storage.home import Home
 from automa.storage.session import Storage
+
+log = logging.getLogger(__name__)
 
 YOUNG_S = 3600.0
 """A folder may be older than the moment in which its row is seen: the young ones are left alone."""
@@ -38,7 +42,10 @@ class RunFolders:
             await self._woken.wait()
             self._woken.clear()
             suspects, self._suspects = self._suspects, []
-            await self._remove_gone(suspects)
+            try:
+                await self._remove_gone(suspects)
+            except Exception as error:  # such as a database that is gone for a while
+                log.warning("Folders of deleted runs are left to the next look at everything: %s", error)
 
     async def sweep(self, young_s: float = YOUNG_S) -> int:
         """Look at every folder there is; how many were removed."""
@@ -65,4 +72,11 @@ class RunFolders:
 
 
 def _older(bucket: Path, before: float) -> list[str]:
-    return [folder.name for folder in bucket.iterdir() if folder.stat().st_mtime < before]
+    """The runs' folders that lie here for so long; nothing else that somebody may have put here."""
+    return [
+        entry.name
+        for entry in (os.scandir(bucket) if bucket.is_dir() else ())
+        if entry.name.startswith(bucket.name)
+        and entry.is_dir(follow_symlinks=False)
+        and entry.stat(follow_symlinks=False).st_mtime < before
+    ]
