@@ -18,14 +18,13 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.developing
 	@sh tests/support/provision.sh
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: lint types contracts test
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/bandit -q -c pyproject.toml -r kernel sandbox migrations
 
 types: $(VENV)/.developing
 	$(BIN)/pyright
