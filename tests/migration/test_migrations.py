@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,15 @@ class TestUpgrade:
         assert await on(empty, tables) == set()
         monkeypatch.setattr(module, "_upgrade", upgrade)
         assert await migrate(empty) is True
+
+
+def test_revisions_are_named_after_their_files_and_stand_in_one_line() -> None:
+    """The start looks at file names only, so they must tell the truth."""
+    from alembic.script import ScriptDirectory
+
+    folder = ScriptDirectory(str(resources.files("automa_migrations")))
+    assert [item.revision for item in folder.walk_revisions()][::-1] == known_revisions()
+    assert folder.get_heads() == known_revisions()[-1:]
 
 
 class TestDowngrade:

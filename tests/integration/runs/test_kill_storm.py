@@ -251,6 +251,8 @@ def check_log(run: dict[str, Any], log: list[dict[str, Any]], kind: Kind) -> Non
 
 def check_events(admin: Client, ledger: Ledger) -> None:
     told = Counter((item["subject"], item["name"]) for item in every(admin, "/events/history", name="run"))
+    requeued = sum(count for (_, name), count in told.items() if name == "run.requeued")
+    print(f"{requeued} runs were handed to a host that died before it took them")
     states = {run["id"]: run["state"] for run in every(admin, "/runs")}
     for run_id in ledger.submitted:
         ends = {name: count for (subject, name), count in told.items() if subject == run_id}
