@@ -5,10 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from automa.sdk.attempts import LOG
-from automa.sdk.runlog import HEADER, LogLine, LogReader, LogWriter, Stream
 from hypothesis import given
 from hypothesis import strategies as st
+
+from automa.sdk.attempts import LOG
+from automa.sdk.runlog import HEADER, LogLine, LogReader, LogWriter, Stream
 
 Frames = list[tuple[Stream, bytes]]
 frames = st.lists(
