@@ -70,13 +70,16 @@ class Runners:
 
         Raises SandboxUnavailable with the reasons, InvalidPayload for a name that no runner has.
         """
+        return (await self._usable(name)).instance()
+
+    async def _usable(self, name: str | None) -> _Candidate:
         name = name or self._wanted
         candidates = list(self._candidates.values()) if name is None else self._named(name)
         reasons: list[str] = []
         for candidate in candidates:
             report = await candidate.probe()
             if report.usable:
-                return candidate.instance()
+                return candidate
             reasons.append(f"{candidate.descriptor.name}: {report.reason}")
         raise SandboxUnavailable(
             "Nothing runs without a sandbox, and none is usable here. "
@@ -85,7 +88,7 @@ class Runners:
 
     async def place(self, script_id: str, user_id: str, asked: str | None = None) -> str:
         """The name of the runner for a new run. Raises SandboxUnavailable with the reasons."""
-        default = await self.choose(asked)
+        default = (await self._usable(asked)).descriptor
         if asked or self._wanted or self._ask_plugins is None or len(self._candidates) == 1:
             return default.name
         reports = await self.probe()

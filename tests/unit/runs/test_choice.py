@@ -128,6 +128,12 @@ class TestPlacing:
         runners = make(runner_of("a"), runner_of("b"), wanted=wanted, ask=say)
         assert await runners.place("s1", "u1", asked) == "b"
 
+    async def test_the_name_is_the_one_it_is_found_by_again(self, runner_of: Any) -> None:
+        runner = runner_of("what it calls itself")
+        context = PluginContext("x", None, Path("/nowhere"))
+        runners = Runners([(RunnerDescriptor("registered", lambda _: runner), context)])
+        assert runners.get(await runners.place("s1", "u1")) is runner
+
 
 class TestGetting:
     async def test_usable_or_not(self, make: Any, runner_of: Any) -> None:
