@@ -9,7 +9,8 @@ from automa.sdk.runs import Limits, Usage
 
 _V1 = ("memory", "pids", "cpu", "cpuacct")
 _NEEDED = ("memory", "pids")
-_PERIOD_US = 100_000
+_PERIOD_US, _LEAST_QUOTA_US = 100_000, 1000
+"""The kernel refuses a smaller share than the latter, and a limit that is refused limits nothing."""
 _LEAF = "automa-server"
 PREFIX = "automa-"
 """What the groups of every installation are called, before something of their own."""
@@ -143,7 +144,7 @@ class Group:
         if "cpu" in self._at:
             with suppress(OSError):
                 _write(self._at["cpu"] / "cpu.cfs_period_us", str(_PERIOD_US))
-                _write(self._at["cpu"] / "cpu.cfs_quota_us", str(round(limits.cpus * _PERIOD_US)))
+                _write(self._at["cpu"] / "cpu.cfs_quota_us", str(_quota_us(limits)))
                 self.limits_cpu = True
 
     def _limit_version_2(self, limits: Limits) -> None:
@@ -155,7 +156,7 @@ class Group:
         _write(folder / "pids.max", str(limits.processes + _OWN_PROCESSES))
         if "cpu" in self._at:
             with suppress(OSError):
-                _write(folder / "cpu.max", f"{round(limits.cpus * _PERIOD_US)} {_PERIOD_US}")
+                _write(folder / "cpu.max", f"{_quota_us(limits)} {_PERIOD_US}")
                 self.limits_cpu = True
 
     def join(self) -> None:
@@ -194,6 +195,10 @@ class Group:
         for folder in self._folders:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _quota_us(limits: Limits) -> int:
+    return max(_LEAST_QUOTA_US, round(limits.cpus * _PERIOD_US))
 
 
 _OWN_PROCESSES = 2

@@ -124,6 +124,14 @@ class TestProcessor:
             pytest.skip("this machine cannot limit the share of a processor")
         assert (ended.outcome.usage.cpu_s or 9) < 0.6
 
+    async def test_asking_for_next_to_nothing_does_not_lift_the_limit(self, lab: Lab) -> None:
+        usual = (await lab.run("print(1)")).outcome.enforcement["cpus"]
+        limits = replace(QUICK, cpus=1e-9, timeout_s=2, grace_s=0)
+        ended = await lab.run("while True: pass", limits=limits)
+        assert ended.outcome.enforcement["cpus"] == usual
+        if usual == "hard":
+            assert (ended.outcome.usage.cpu_s or 9) < 0.5
+
 
 class TestDisk:
     @pytest.mark.parametrize("place", ["/tmp", "/work", "/dev/shm"])

@@ -82,6 +82,13 @@ class TestVersion2:
         ]
         assert group.limits_cpu
 
+    def test_a_share_too_small_for_the_kernel_is_the_smallest_one_and_not_none(self, delegated: Path) -> None:
+        group = Group(Hierarchy(2, dict.fromkeys(("memory", "pids", "cpu"), delegated)))
+        for name in ("memory.max", "pids.max", "cpu.max"):
+            (delegated / OWN / name).touch()
+        group.limit(Limits(cpus=1e-9))
+        assert (delegated / OWN / "cpu.max").read_text() == "1000 100000"
+
     def test_what_was_used_is_read(self, delegated: Path) -> None:
         group = Group(Hierarchy(2, dict.fromkeys(("memory", "pids"), delegated)))
         (delegated / OWN / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
