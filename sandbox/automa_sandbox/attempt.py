@@ -26,6 +26,8 @@ _DRAIN_BYTES = 4 * 1024 * 1024
 _KILL_AGAIN_S = 1.0
 _GATHER_S = 0.001
 _EARLY_BYTES = 4096
+_LONGEST_WAIT_S = 24 * 3600.0
+"""poll() takes a C int of milliseconds, which is less than some runs may last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,9 @@ class Attempt:
             self._hints.due(),
         )
         due = min((at for at in times if at is not None), default=None)
-        return None if due is None else max(0, round((due - time.monotonic()) * 1000 + 0.5))
+        if due is None:
+            return None
+        return max(0, round(min(due - time.monotonic(), _LONGEST_WAIT_S) * 1000 + 0.5))
 
     def _timeout_at(self) -> float | None:
         limit = self.spec.limits.timeout_s
@@ -172,6 +176,8 @@ class Attempt:
 
     def _read_frames(self, descriptor: int) -> None:
         self._frames.feed(self._read_or_close(descriptor))
+        if self._frames.broken and self._loop.is_watched(descriptor):
+            self._loop.drop(descriptor)  # whoever writes on and on costs us nothing
         if self._frames.ready and self.started_at is None:
             self.started_at, self._began = time.time(), time.monotonic()
             self._hints.started()

@@ -1,17 +1,21 @@
 """What the harness tells the shim. The script could write here too: everything is bounded and checked."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from math import isfinite
+from typing import NoReturn, cast
 
 READY, VALUE, NOTE, EXIT = 1, 2, 3, 4
 _HEADER_BYTES = 5
 _NOTE_BYTES = 2000
+_MAX_DEPTH = 201
+"""What the harness lets through: a value in 201 lists."""
 
 
 @dataclass(slots=True)
 class Frames:
-    """Reads frames as they arrive and keeps the last of each kind."""
+    """Reads frames as they arrive. Whoever sends two of a kind is not the harness."""
 
     result_bytes: int
     ready: bool = False
@@ -19,6 +23,8 @@ class Frames:
     exit_code: int | None = None
     value: bytes | None = None
     broken: bool = False
+    """Whether something came that the harness does not send; nothing after it is read."""
+    _seen: set[int] = field(default_factory=set[int])
     _buffer: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes) -> None:
@@ -27,7 +33,7 @@ class Frames:
         self._buffer += data
         while len(self._buffer) >= _HEADER_BYTES and not self.broken:
             kind, size = self._buffer[0], int.from_bytes(self._buffer[1:_HEADER_BYTES], "little")
-            if size > self._limit(kind):
+            if kind in self._seen or size > self._limit(kind):
                 self.broken = True
                 self._buffer.clear()
             elif len(self._buffer) < _HEADER_BYTES + size:
@@ -40,6 +46,7 @@ class Frames:
         return {READY: 0, VALUE: self.result_bytes, NOTE: _NOTE_BYTES, EXIT: 4}.get(kind, -1)
 
     def _take(self, kind: int, payload: bytes) -> None:
+        self._seen.add(kind)
         if kind == READY:
             self.ready = True
         elif kind == VALUE:
@@ -51,13 +58,35 @@ class Frames:
 
 
 def is_json(text: bytes) -> bool:
-    """Whether these bytes are strict JSON that any reader will take."""
+    """Whether these bytes are strict JSON in UTF-8 that any reader will take, without lone surrogates."""
     try:
-        json.loads(text, parse_constant=_refuse)
+        value = json.loads(text.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return _depth_is_fine(value)
     except (ValueError, RecursionError):
         return False
-    return True
 
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if isfinite(number) else _refuse(digits)
+
+
+def _depth_is_fine(value: object) -> bool:
+    """Level by level, so that no depth is a danger here."""
+    level = [value]
+    for _ in range(_MAX_DEPTH + 1):
+        level = [item for one in level for item in _items(one)]
+        if not level:
+            return True
+    return False
+
+
+def _items(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value).values()
+    return cast("list[object]", value) if isinstance(value, list) else ()

@@ -20,6 +20,9 @@ class Loop:
         self._callbacks[descriptor] = callback
         self._poll.register(descriptor, select.POLLIN)
 
+    def is_watched(self, descriptor: int) -> bool:
+        return descriptor in self._callbacks
+
     def drop(self, descriptor: int) -> None:
         """Stop watching it, and close it."""
         self._poll.unregister(descriptor)

@@ -64,6 +64,14 @@ class TestExitCodes:
         assert 'File "/app/main.py", line 2' in ended.err
         assert "automa" not in ended.err
 
+    @pytest.mark.parametrize("end", ["raise Silent", "raise SystemExit(Silent())"])
+    async def test_what_cannot_be_shown_is_still_told_apart(self, lab: Lab, end: str) -> None:
+        source = f"class Silent(Exception):\n    def __str__(self): return 1 / 0\n{end}"
+        ended = await lab.run(source)
+        assert (ended.state, ended.outcome.exit_code) == (RunState.FAILED, 1)
+        assert "Silent" in ended.err
+        assert "<automa" not in ended.err
+
     async def test_an_exception_hook_of_the_script_is_honoured(self, lab: Lab) -> None:
         ended = await lab.run("import sys\nsys.excepthook = lambda *e: print('hook', e[1])\n1/0")
         assert (ended.out, ended.err, ended.outcome.exit_code) == ("hook division by zero\n", "", 1)
@@ -113,8 +121,22 @@ os._exit(3)
         ended = await lab.run(source)
         assert ended.state in (RunState.SUCCEEDED, RunState.FAILED)
 
+    async def test_a_forged_result_that_not_every_reader_takes_fails_the_run(self, lab: Lab) -> None:
+        ended = await lab.run("import os; os.write(4, bytes([2, 5, 0, 0, 0]) + b'1e999')")
+        assert (ended.state, ended.outcome.has_result) == (RunState.FAILED, False)
+
+    async def test_a_flood_of_frames_ends_at_the_second_one(self, lab: Lab) -> None:
+        source = "import os\nwhile True:\n    os.write(4, bytes([1, 0, 0, 0, 0]) * 1000)\n"
+        ended = await lab.run(source)
+        assert ended.state is RunState.FAILED
+        assert "BrokenPipeError" in ended.err
+
 
 class TestTimeout:
+    async def test_a_run_may_take_longer_than_a_timer_can_wait(self, lab: Lab) -> None:
+        ended = await lab.run("print(1)", limits=replace(QUICK, timeout_s=90 * 24 * 3600))
+        assert ended.state is RunState.SUCCEEDED, ended.explain()
+
     async def test_a_run_that_takes_too_long_is_timed_out(self, lab: Lab) -> None:
         ended = await lab.run("import time; time.sleep(60)", limits=replace(QUICK, timeout_s=0.5))
         assert ended.state is RunState.TIMED_OUT

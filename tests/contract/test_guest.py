@@ -138,12 +138,12 @@ class Row:
     where: pathlib.Path
 def main():
     return {'c': Colour.RED, 'l': Level.HIGH, 't': (1, 2.5, None, True), 'rows': [Row(datetime.date(2026, 1, 2), pathlib.Path('/x'))],
-            'at': datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.timezone.utc), 5: 'five', 'text': 'é"\\\\ \\ud800'}
+            'at': datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.timezone.utc), 5: 'five', 'text': 'é"\\\\ \\U0001f600'}
 """
         ended = await lab.run_main(source)
         assert ended.result == {
             "c": "red", "l": 3, "t": [1, 2.5, None, True], "rows": [{"day": "2026-01-02", "where": "/x"}],
-            "at": "2026-01-02T03:04:00+00:00", "5": "five", "text": 'é"\\ \ud800',
+            "at": "2026-01-02T03:04:00+00:00", "5": "five", "text": 'é"\\ \U0001f600',
         }  # fmt: skip
 
     @pytest.mark.parametrize(
@@ -155,6 +155,8 @@ def main():
             ("b'x'", "TypeError: main returned a bytes, which is not JSON"),
             ("{(1, 2): 3}", "TypeError: main returned a tuple as a key, which is not JSON"),
             ("(lambda x: x.append(x) or x)([])", "contains itself"),
+            (r"['\udc80']", r"ValueError: main returned text that is not Unicode (at [0]): '\udc80'"),
+            (r"{'\ud800': 1}", "main returned text that is not Unicode"),
         ],
     )
     async def test_what_is_not_json_fails_the_run_and_says_why(self, lab: Lab, value: str, said: str) -> None:

@@ -199,7 +199,7 @@ def exit_code(code: "Any") -> int:
         return 0
     if isinstance(code, int):
         return code & 0xFF
-    sys.stderr.write(f"{code}\n")
+    sys.stderr.write(f"{text_of(code)}\n")
     return 1
 
 
@@ -209,7 +209,7 @@ def report(error: BaseException, frames: Frames) -> int:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(HARNESS_FILES):
         trace = trace.tb_next
     error.__traceback__ = trace
-    summary = f"{type(error).__name__}: {error}".removesuffix(": ")[:400]
+    summary = f"{type(error).__name__}: {text_of(error)}".removesuffix(": ")[:400]
     frames.send(NOTE, summary.encode("utf-8", "replace"))
     try:
         sys.excepthook(type(error), error, trace)
@@ -218,6 +218,14 @@ def report(error: BaseException, frames: Frames) -> int:
     except BaseException:
         sys.__excepthook__(type(error), error, trace)
     return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def text_of(value: "Any") -> str:
+    """What it says of itself, if it can."""
+    try:
+        return str(value)
+    except Exception:
+        return f"<{type(value).__name__} that cannot be shown>"
 
 
 HARNESS_FILES = "<automa"

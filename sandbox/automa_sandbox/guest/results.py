@@ -45,7 +45,7 @@ def _encode_simple(value: "Any", where: str) -> "str | None":
         return "false"
     kind = type(value)
     if kind is str:
-        return quote(value)
+        return _quote(value, where)
     if kind is int:
         return int.__repr__(value)
     if kind is float:
@@ -63,7 +63,16 @@ def _member(key: "Any", item: "Any", where: str, above: "list[Any]") -> str:
             raise TypeError(f"main returned {_article(name)} {name} as a key{_at(where)}, which is not JSON")
         key = replaced[0]
     text = str.__str__(key) if isinstance(key, str) else str(key)
-    return quote(text) + ":" + _encode(item, f"{where}.{text}", above)
+    return _quote(text, where) + ":" + _encode(item, f"{where}.{text}", above)
+
+
+def _quote(text: str, where: str) -> str:
+    """JSON could spell half a surrogate pair, which is no text: most readers refuse it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"main returned text that is not Unicode{_at(where)}: {text[:80]!a}") from None
+    return quote(text)
 
 
 def _replace(value: "Any") -> "tuple[Any] | None":

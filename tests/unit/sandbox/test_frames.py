@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,12 @@ class TestFeed:
         frames.feed(bytes([VALUE]) + (11).to_bytes(4, "little"))
         assert frames.broken
 
+    def test_whoever_says_a_thing_twice_is_not_the_harness_and_heard_no_more(self) -> None:
+        frames = Frames(10)
+        frames.feed(frame(READY) + frame(VALUE, b"1") + frame(VALUE, b"2") + frame(NOTE, b"x"))
+        assert frames.broken
+        assert (frames.value, frames.note) == (b"1", None)
+
     @given(st.lists(st.binary(max_size=200), max_size=30))
     def test_garbage_is_bounded_and_harmless(self, chunks: list[bytes]) -> None:
         frames = Frames(64)
@@ -46,6 +53,20 @@ class TestIsJson:
         assert is_json(b'{"a": [1, 2.5, null, "x"]}')
         for text in (b"NaN", b"[Infinity]", b"{", b"\xff", b"", b"[" * 100_000):
             assert not is_json(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            b"[1e999]", b"-1e400", rb'"\ud800"', rb'{"\udfff": 1}', b'\xef\xbb\xbf{"a": 1}',
+            "[1]".encode("utf-16"), b"[" * 300 + b"]" * 300, b'{"a":' * 300 + b"1" + b"}" * 300,
+        ],
+    )  # fmt: skip
+    def test_what_only_some_readers_take_does_not_pass(self, text: bytes) -> None:
+        assert not is_json(text)
+
+    def test_what_the_harness_lets_through_passes(self) -> None:
+        assert is_json(b"[" * 201 + b"]" * 201)
+        assert is_json(rb'"\ud83d\ude00"')
 
     @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
     def test_whatever_json_writes_is_json(self, value: object) -> None:
