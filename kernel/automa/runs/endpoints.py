@@ -1,16 +1,17 @@
 """Runs over HTTP."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from automa.audit.change import Changes
 from automa.auth.caller import Caller
 from automa.auth.guard import Guard
 from automa.http import idempotency
 from automa.http.idempotency import IdempotencyKey
+from automa.http.moments import Moment
 from automa.http.pagination import Page, PageRequest, cut, page_request
 from automa.runs.choice import Runners
 from automa.runs.dispatch import Dispatcher
@@ -39,20 +40,35 @@ def routes(
     cancels = Depends(guard.require("runs:cancel"))
 
     async def submit(caller: Caller, wanted: Submission, key: str | None, response: Response) -> RunView:
-        # Refused now, with the reason, is what could never start.
-        runner = await runners.place(wanted.script_id, caller.user_id, wanted.runner)
         fingerprint = idempotency.fingerprint(asdict(wanted))
-        async with changes(caller.actor) as change:
-            session, user_id = change.session, caller.user_id
-            earlier = await idempotency.recall(session, user_id, key, fingerprint) if key else None
-            if earlier is not None:
-                change.bookkeeping()
-                row = await service.get(session, caller, earlier)
-            else:
-                row = await service.submit(change, caller, wanted, runner)
-                if key:
-                    await idempotency.remember(session, user_id, key, fingerprint, row.id)
+        # Asked first: what was accepted once stays so, even where no sandbox is usable any more.
+        async with storage.read() as session:
+            row = await submitted_before(session, caller, key, fingerprint)
+        if row is None:
+            runner = await runners.place(wanted.script_id, caller.user_id, wanted.runner)
+            async with changes(caller.actor) as change:
+                row = await submitted_before(change.session, caller, key, fingerprint)
+                if row is not None:
+                    change.bookkeeping()
+                else:
+                    row = await service.submit(change, caller, wanted, runner)
+                    await remember(change.session, caller, key, fingerprint, row)
         return _accepted(row, response)
+
+    async def submitted_before(
+        session: AsyncSession, caller: Caller, key: str | None, fingerprint: str
+    ) -> RunRow | None:
+        """The run that the same request has made; requests without a key are all different."""
+        if key is None:
+            return None
+        earlier = await idempotency.recall(session, caller.user_id, key, fingerprint)
+        return await service.get(session, caller, earlier) if earlier is not None else None
+
+    async def remember(
+        session: AsyncSession, caller: Caller, key: str | None, fingerprint: str, row: RunRow
+    ) -> None:
+        if key is not None:
+            await idempotency.remember(session, caller.user_id, key, fingerprint, row.id)
 
     def _accepted(row: RunRow, response: Response) -> RunView:
         dispatcher.submitted()
@@ -96,12 +112,12 @@ def routes(
         version_id: str | None = None,
         owner_id: str | None = None,
         state: Annotated[list[RunState] | None, Query(description="Any of these states.")] = None,
-        since: Annotated[datetime | None, Query(description="Queued at or after this time.")] = None,
-        until: Annotated[datetime | None, Query(description="Queued before this time.")] = None,
+        since: Annotated[Moment | None, Query(description="Queued at or after this time.")] = None,
+        until: Annotated[Moment | None, Query(description="Queued before this time.")] = None,
     ) -> Page[RunView]:
         """Runs that you may see, newest first."""
         states = tuple(item.value for item in state or ())
-        wanted = RunFilter(owner_id, script_id, version_id, states, _aware(since), _aware(until))
+        wanted = RunFilter(owner_id, script_id, version_id, states, since, until)
         async with storage.read() as session:
             rows = await service.page(session, caller, wanted, request)
         page, cursor = cut(rows, request, lambda row: row.id)
@@ -144,8 +160,3 @@ def routes(
 def submission(script_id: str, version_id: str | None, body: SubmitRun) -> Submission:
     limits = body.limits.model_dump(exclude_none=True)
     return Submission(script_id, version_id, body.params, limits, body.runner)
-
-
-def _aware(value: datetime | None) -> datetime | None:
-    """Times without a zone are taken as UTC."""
-    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value

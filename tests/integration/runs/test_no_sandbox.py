@@ -39,3 +39,20 @@ def test_runs_that_wait_for_a_sandbox_that_is_gone_end_with_the_reason(home: Pat
         assert "no-python" in ended["reason"]
     finally:
         server.close()
+
+
+def test_what_was_accepted_once_stays_accepted(home: Path, tmp_path: Path) -> None:
+    server = Server(home).start()
+    try:
+        script = server.admin().script("print(1)", "once")
+        headers = {"Idempotency-Key": "the-one"}
+        first = server.admin().post(f"/scripts/{script}/runs", json={}, headers=headers)
+        server.admin().wait(first.json()["id"])
+        server.kill()
+        server.env["AUTOMA_RUNS__PYTHON"] = str(tmp_path / "no-python")
+        server.start()
+        again = server.admin().post(f"/scripts/{script}/runs", json={}, headers=headers)
+        assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+        assert server.admin().post(f"/scripts/{script}/runs", json={}).status_code == 503
+    finally:
+        server.close()
