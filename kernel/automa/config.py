@@ -15,6 +15,9 @@ from automa.errors import ConfigError
 from automa.sdk.runs import Limits, MiB
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+PROCESSES_MOST, FILES_MOST, CPUS_LEAST, CPUS_MOST = 4_194_304, 1_048_576, 0.01, 4096.0
+"""What the kernel can count, and the smallest share of a processor that it can hold a run to."""
+BYTES_MOST, SECONDS_MOST = 2**50, 10 * 365 * 24 * 3600.0
 _LIMITS = Limits()  # of a class with slots, the class itself does not know its defaults
 
 
@@ -26,22 +29,32 @@ class LimitSettings(_Group):
     """The default limits of a run (design §8)."""
 
     memory_bytes: int = Field(
-        _LIMITS.memory_bytes, ge=16 * MiB, description="Memory of the whole process tree."
+        _LIMITS.memory_bytes, ge=16 * MiB, le=BYTES_MOST, description="Memory of the whole process tree."
     )
-    processes: int = Field(_LIMITS.processes, ge=1, description="Processes and threads of the whole tree.")
-    cpus: float = Field(_LIMITS.cpus, gt=0, description="CPU share, in processors.")
-    cpu_time_s: float | None = Field(_LIMITS.cpu_time_s, gt=0, description="CPU seconds; none by default.")
-    disk_bytes: int = Field(_LIMITS.disk_bytes, ge=MiB, description="Size of each writable path of a run.")
+    processes: int = Field(
+        _LIMITS.processes, ge=1, le=PROCESSES_MOST, description="Processes and threads of the whole tree."
+    )
+    cpus: float = Field(_LIMITS.cpus, ge=CPUS_LEAST, le=CPUS_MOST, description="CPU share, in processors.")
+    cpu_time_s: float | None = Field(
+        _LIMITS.cpu_time_s, gt=0, le=SECONDS_MOST, description="CPU seconds; none by default."
+    )
+    disk_bytes: int = Field(
+        _LIMITS.disk_bytes, ge=MiB, le=BYTES_MOST, description="Size of each writable path of a run."
+    )
     disk_inodes: int = Field(
-        _LIMITS.disk_inodes, ge=100, description="Files and folders in each writable path."
+        _LIMITS.disk_inodes, ge=100, le=2**31, description="Files and folders in each writable path."
     )
-    open_files: int = Field(_LIMITS.open_files, ge=16, description="Open files per process.")
+    open_files: int = Field(_LIMITS.open_files, ge=16, le=FILES_MOST, description="Open files per process.")
     log_bytes: int = Field(
-        _LIMITS.log_bytes, ge=1024, description="Output that is kept; the rest is cut visibly."
+        _LIMITS.log_bytes, ge=1024, le=BYTES_MOST, description="Output that is kept; the rest is cut visibly."
     )
-    result_bytes: int = Field(_LIMITS.result_bytes, ge=1024, description="Size of the JSON result.")
-    timeout_s: float | None = Field(_LIMITS.timeout_s, gt=0, description="Wall time of a run.")
-    grace_s: float = Field(_LIMITS.grace_s, ge=0, description="Time between TERM and KILL.")
+    result_bytes: int = Field(
+        _LIMITS.result_bytes, ge=1024, le=BYTES_MOST, description="Size of the JSON result."
+    )
+    timeout_s: float | None = Field(
+        _LIMITS.timeout_s, gt=0, le=SECONDS_MOST, description="Wall time of a run."
+    )
+    grace_s: float = Field(_LIMITS.grace_s, ge=0, le=SECONDS_MOST, description="Time between TERM and KILL.")
 
     def to_limits(self) -> Limits:
         return Limits(**self.model_dump())

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from automa.audit.change import Changes
 from automa.audit.export import json_lines
@@ -14,6 +13,7 @@ from automa.audit.schemas import AuditView, VerdictView
 from automa.audit.verify import verify
 from automa.errors import InvalidRequest
 from automa.http.access import Caller, Guard
+from automa.http.moments import AwareMoment
 from automa.http.pagination import Page, PageRequest, cut, page_request
 from automa.storage.session import Storage
 
@@ -24,8 +24,8 @@ def audit_filter(
         str | None, Query(max_length=100, description="An action (`script.create`) or a domain (`script`).")
     ] = None,
     target: Annotated[str | None, Query(max_length=100, description="Id of what it was done to.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="From this moment on.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this moment.")] = None,
+    since: Annotated[AwareMoment | None, Query(description="From this moment on.")] = None,
+    until: Annotated[AwareMoment | None, Query(description="Before this moment.")] = None,
     denied: Annotated[bool | None, Query(description="Only what was denied, or only what was not.")] = None,
 ) -> AuditFilter:
     return AuditFilter(actor, action, target, since, until, denied)

@@ -20,6 +20,8 @@ from automa.storage.session import Storage
 
 OWN_STREAMS = frozenset({Stream.STDOUT, Stream.STDERR})
 
+_SEQ_DIGITS = 18
+
 
 def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storage: Storage) -> APIRouter:
     """The routes under `/api/v1/runs/{run_id}/log`."""
@@ -99,4 +101,6 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
 
 
 def _sequence(last_event_id: str | None) -> int:
-    return int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    """From a header that anybody can write; what is no number of ours begins at the beginning."""
+    text = last_event_id or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _SEQ_DIGITS else 0

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from automa.config import BYTES_MOST, CPUS_LEAST, CPUS_MOST, FILES_MOST, PROCESSES_MOST, SECONDS_MOST
 from automa.runs.models import RunRow
 from automa.sdk.runlog import LogLine
 from automa.sdk.runs import MiB, RunState
@@ -15,15 +16,15 @@ class LimitRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    memory_bytes: int | None = Field(None, ge=16 * MiB)
-    processes: int | None = Field(None, ge=1)
-    cpus: float | None = Field(None, gt=0, allow_inf_nan=False)
-    cpu_time_s: float | None = Field(None, gt=0, allow_inf_nan=False)
-    disk_bytes: int | None = Field(None, ge=MiB)
-    open_files: int | None = Field(None, ge=16)
-    log_bytes: int | None = Field(None, ge=1024)
-    timeout_s: float | None = Field(None, gt=0, allow_inf_nan=False)
-    grace_s: float | None = Field(None, ge=0, allow_inf_nan=False)
+    memory_bytes: int | None = Field(None, ge=16 * MiB, le=BYTES_MOST)
+    processes: int | None = Field(None, ge=1, le=PROCESSES_MOST)
+    cpus: float | None = Field(None, ge=CPUS_LEAST, le=CPUS_MOST)
+    cpu_time_s: float | None = Field(None, gt=0, le=SECONDS_MOST)
+    disk_bytes: int | None = Field(None, ge=MiB, le=BYTES_MOST)
+    open_files: int | None = Field(None, ge=16, le=FILES_MOST)
+    log_bytes: int | None = Field(None, ge=1024, le=BYTES_MOST)
+    timeout_s: float | None = Field(None, gt=0, le=SECONDS_MOST)
+    grace_s: float | None = Field(None, ge=0, le=SECONDS_MOST)
 
 
 class SubmitRun(BaseModel):

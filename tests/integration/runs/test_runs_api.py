@@ -108,6 +108,20 @@ class TestSubmitting:
         more = user.post(f"/scripts/{script}/runs", json={"limits": {"timeout_s": 999_999}})
         assert (more.status_code, more.json()["errors"][0]["pointer"]) == (422, "/limits/timeout_s")
 
+    @pytest.mark.parametrize(
+        ("limit", "value"),
+        [
+            ("timeout_s", 1e300), ("grace_s", 1e300), ("cpu_time_s", 1e300), ("cpus", 1e-9), ("cpus", 1e9),
+            ("processes", 2**32), ("open_files", 2**40), ("memory_bytes", 10**25), ("log_bytes", 10**25),
+        ],
+    )  # fmt: skip
+    def test_limits_that_no_kernel_could_keep_are_refused(
+        self, admin: Client, limit: str, value: float
+    ) -> None:
+        script = admin.script(HELLO, f"{limit} {value}")
+        refused = admin.post(f"/scripts/{script}/runs", json={"limits": {limit: value}})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, f"/limits/{limit}")
+
     def test_two_hundred_at_once_all_run_once(self, admin: Client) -> None:
         script = admin.script("print('here')", "many")
         ids = [admin.submit(script)["id"] for _ in range(200)]
@@ -199,6 +213,12 @@ class TestReading:
                 break
         assert seen == ids[::-1]
 
+    @pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+    def test_a_moment_that_utc_has_no_date_for_is_refused(self, admin: Client, since: str) -> None:
+        for path in ("/runs", "/audit"):
+            answer = admin.get(path, params={"since": since})
+            assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/query/since")
+
     def test_a_foreign_run_is_not_there(self, running: Server, admin: Client, script: str) -> None:
         run = admin.submit(script)["id"]
         stranger = running.user("stranger@example.org")
@@ -281,6 +301,14 @@ class TestFollowing:
         for options in ({"params": {"after": 7}}, {"headers": {"Last-Event-ID": "7"}}):
             with admin.stream(f"/runs/{run}/log/stream", **options) as stream:
                 assert [seq for event, seq, _ in events(stream) if event == "line"] == ["8", "9", "10"]
+
+    @pytest.mark.parametrize("last", ["9" * 5000, "²", "-1", "1e3", "x"])
+    def test_a_number_that_was_never_given_begins_at_the_beginning(self, admin: Client, last: str) -> None:
+        run = admin.submit(admin.script("print('here')", f"last {last[:9]}"))
+        admin.wait(run["id"])
+        headers = {"Last-Event-ID": last.encode()}
+        followed = admin.get(f"/runs/{run['id']}/log/stream", headers=headers)
+        assert (followed.status_code, '"text": "here"' in followed.text) == (200, True)
 
     def test_following_begins_while_the_run_still_waits(self, home: Path) -> None:
         server = Server(home, {"AUTOMA_RUNS__MAX_CONCURRENT": "1"}).start()
