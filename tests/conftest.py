@@ -11,7 +11,7 @@ from automa.config import Settings
 from automa.storage.session import Storage
 from automa.tables import metadata
 from support.postgres import PostgresServer, start_postgres
-from support.server import Server
+from support.server import Client, Server
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -66,3 +66,17 @@ def server(home: Path) -> Iterator[Server]:
     running = Server(home).start()
     yield running
     running.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One running server for all tests of a file that do it no harm."""
+    server = Server(tmp_path_factory.mktemp("running") / "home").start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def admin(running: Server) -> Client:
+    """An administrator of the file's server."""
+    return running.admin()

@@ -5,25 +5,12 @@ import itertools
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from support.server import Client, Server, until
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("audit") / "home").start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def admin(running: Server) -> Client:
-    return running.admin()
 
 
 def listed(client: Client, **wanted: Any) -> list[dict[str, Any]]:

@@ -13,18 +13,6 @@ import pytest
 from support.server import Client, Server, until
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("events") / "home").start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def admin(running: Server) -> Client:
-    return running.admin()
-
-
 @pytest.fixture
 def bob(running: Server) -> Client:
     return running.user("bob@example.org")

@@ -21,19 +21,6 @@ def main(times: int = 1, name: str = "you"):
 SLEEPER = "import time\nprint('begun', flush=True)\ntime.sleep(600)\n"
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests of this file."""
-    server = Server(tmp_path_factory.mktemp("runs") / "home").start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def admin(running: Server) -> Client:
-    return running.admin()
-
-
 @pytest.fixture
 def script(admin: Client, request: pytest.FixtureRequest) -> str:
     return admin.script(HELLO, re.sub(r"\W+", " ", request.node.name)[:60].strip())
