@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from automa.errors import ConfigError
-from automa.sdk.runs import Limits, MiB
+from automa.sdk.runs import SECONDS_MOST, Limits, MiB
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 PROCESSES_MOST, FILES_MOST, CPUS_LEAST, CPUS_MOST = 4_194_304, 1_048_576, 0.01, 4096.0
 """What the kernel can count, and the smallest share of a processor that it can hold a run to."""
-BYTES_MOST, SECONDS_MOST = 2**50, 10 * 365 * 24 * 3600.0
+BYTES_MOST = 2**50
 _LIMITS = Limits()  # of a class with slots, the class itself does not know its defaults
 
 

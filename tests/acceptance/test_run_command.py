@@ -167,3 +167,63 @@ def test_a_folder_runs_from_its_entry(shell: Server, tmp_path: Path) -> None:
     (app / "main.py").write_text("from lib import WORD\nprint(WORD, open('data.txt').read())")
     (app / "data.txt").write_text("and data")
     assert shell.command("run", str(app)).stdout == "from the library and data\n"
+
+
+class TestStrangeTerminals:
+    """Somebody reads the first line only, or nothing; or their terminal knows no other script than Latin."""
+
+    def test_a_reader_who_has_had_enough_ends_it_without_a_word(self, shell: Server, tmp_path: Path) -> None:
+        path = write(tmp_path, "for n in range(10**9): print(n)")
+        process = subprocess.Popen(
+            [AUTOMA, "run", path], env=shell.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"0\n"
+        process.stdout.close()
+        assert process.wait(20) == 1
+        assert process.stderr.read() == b""
+        process.stderr.close()
+
+    @pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&-"])
+    def test_streams_may_be_closed(self, shell: Server, tmp_path: Path, streams: str) -> None:
+        path = write(tmp_path, "import sys\nprint('out')\nprint('err', file=sys.stderr)\n")
+        command = f'"{AUTOMA}" run "{path}" {streams}'
+        done = subprocess.run(
+            ["sh", "-c", command], env=shell.env, capture_output=True, timeout=60, check=False
+        )
+        assert done.returncode == 0
+        assert b"Traceback" not in done.stdout + done.stderr
+
+    @pytest.mark.parametrize("command", ["run", "plugin ls"])
+    def test_a_full_disk_behind_a_redirection_is_told(
+        self, shell: Server, tmp_path: Path, command: str
+    ) -> None:
+        path = write(tmp_path, "print('out')") if command == "run" else ""
+        line = f'"{AUTOMA}" {command} {path} > /dev/full'
+        done = subprocess.run(["sh", "-c", line], env=shell.env, capture_output=True, timeout=60, check=False)
+        assert (done.returncode, b"Traceback" in done.stderr) == (1, False)
+        assert b"No space left" in done.stderr
+
+    def test_a_terminal_that_cannot_show_a_character_gets_its_code(
+        self, shell: Server, tmp_path: Path
+    ) -> None:
+        shell.env |= {"PYTHONIOENCODING": "ascii"}
+        done = shell.command("run", write(tmp_path, "def main(): return '報'"))
+        assert (done.returncode, done.stdout) == (0, '"\\u5831"\n')
+
+
+class TestParameters:
+    @pytest.mark.parametrize("value", ["NaN", "1e999", '["\\ud800"]', "[" * 10_000, "9" * 5000])
+    def test_all_parameters_are_as_strict_as_in_the_api(
+        self, shell: Server, tmp_path: Path, value: str
+    ) -> None:
+        done = shell.command("run", write(tmp_path, "print(1)"), "--params", f'{{"a": {value}}}')
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "--params is not JSON" in done.stderr
+
+    @pytest.mark.parametrize("value", ["NaN", "1e999", "[" * 10_000, "9" * 5000])
+    def test_one_that_is_no_json_is_text(self, shell: Server, tmp_path: Path, value: str) -> None:
+        path = write(tmp_path, "import json, os; print(json.loads(os.environ['AUTOMA_PARAMS'])['a'])")
+        done = shell.command("run", path, "--param", f"a={value}")
+        assert (done.returncode, done.stdout) == (0, f"{value}\n")

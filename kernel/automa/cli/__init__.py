@@ -48,8 +48,12 @@ def _hand_over(name: str, arguments: tuple[str, ...]) -> None:
     # Typer carries a click of its own, whose errors this one would not know: it must end by itself.
     from typer.main import get_command
 
+    from automa.cli.console import open_streams, told
+
+    open_streams()
     command: Any = get_command(import_module(COMMANDS[name][0]).app)
-    command.main(list(arguments), prog_name=f"automa {name}", help_option_names=["-h", "--help"])
+    with told():
+        command.main(list(arguments), prog_name=f"automa {name}", help_option_names=["-h", "--help"])
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Any, NoReturn, TypeVar
 
@@ -68,11 +69,30 @@ def told(as_json: bool = False) -> Generator[None]:
         yield
     except AutomaError as error:
         fail(error, as_json)
+    except BrokenPipeError:  # `automa … | head`: whoever read has had enough, which is no news to them
+        _speak_to_nobody()
+        raise SystemExit(Exit.FAILED) from None
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         fail(Unavailable(f"{error.strerror or error}{where}"), as_json)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def open_streams() -> None:
+    """Make output safe to write to: closed streams swallow it, others show codes for what they cannot."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _speak_to_nobody() -> None:
+    """What is still in the buffer must not fail once more when Python ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_object(data: Mapping[str, Any]) -> None:

@@ -12,9 +12,9 @@ import typer
 
 from automa.cli.console import Exit, note
 from automa.cli.console import run as run_coroutine
-from automa.errors import InvalidPayload
+from automa.errors import InvalidPayload, InvalidRequest
 from automa.sdk.runlog import LogLine, Stream
-from automa.sdk.runs import RunState
+from automa.sdk.runs import SECONDS_MOST, RunState
 
 if TYPE_CHECKING:
     from automa.runs.local import LocalResult, LocalRun
@@ -28,7 +28,9 @@ def run(
     param: Annotated[list[str] | None, typer.Option(help="A parameter: name=value. May be repeated.")] = None,
     params: Annotated[str | None, typer.Option(help="All parameters as one JSON object.")] = None,
     entry: Annotated[str | None, typer.Option(help="Where a folder's program begins.")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0.001, help="Seconds after which it is ended.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, max=SECONDS_MOST, help="Seconds after which it is ended.")
+    ] = None,
     runner: Annotated[str | None, typer.Option(help="The runner to use.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
@@ -96,9 +98,9 @@ def _arguments(schema: dict[str, Any], given: list[str], params: str | None) -> 
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InvalidPayload(f"--params is not JSON: {error}.") from None
+        value = _json(text)
+    except (ValueError, InvalidRequest) as error:
+        raise InvalidPayload(f"--params is not JSON: {str(error).rstrip('.')}.") from None
     if not isinstance(value, dict):
         raise InvalidPayload("--params is not a JSON object.")
     return value  # pyright: ignore[reportUnknownVariableType]
@@ -108,9 +110,17 @@ def _value(text: str, schema: dict[str, Any]) -> Any:
     if schema.get("type") == "string":
         return text
     try:
-        return json.loads(text)
-    except ValueError:
+        return _json(text)
+    except (ValueError, InvalidRequest):
         return text
+
+
+def _json(text: str) -> Any:
+    """As strict as the API: what a run takes here, it takes there. Raises ValueError or InvalidRequest."""
+    from automa.http.portable_json import check_json
+
+    check_json(text.encode("utf-8", "surrogateescape"))
+    return json.loads(text)
 
 
 def _end_on_signals(local: "LocalRun") -> None:

@@ -5,10 +5,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from automa.config import BYTES_MOST, CPUS_LEAST, CPUS_MOST, FILES_MOST, PROCESSES_MOST, SECONDS_MOST
+from automa.config import BYTES_MOST, CPUS_LEAST, CPUS_MOST, FILES_MOST, PROCESSES_MOST
 from automa.runs.models import RunRow
 from automa.sdk.runlog import LogLine
-from automa.sdk.runs import MiB, RunState
+from automa.sdk.runs import SECONDS_MOST, MiB, RunState
 
 
 class LimitRequest(BaseModel):

@@ -48,6 +48,8 @@ _TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 }
 
 MiB = 1024 * 1024
+SECONDS_MOST = 10 * 365 * 24 * 3600.0
+"""The longest time that can be set for a run: clocks and timers reach further."""
 
 
 @dataclass(frozen=True, slots=True)

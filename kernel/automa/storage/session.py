@@ -94,6 +94,8 @@ def _translate(error: DBAPIError) -> AutomaError | None:
         return Unavailable(
             "The database cannot be written (read-only file or file system); nothing was changed."
         )
+    if "not a database" in message or "malformed" in message:
+        return Unavailable("The database file is damaged or is no database: restore a backup.")
     if error.connection_invalidated or "connection" in message or "unable to open" in message:
         return Unavailable("The database cannot be reached; nothing was changed.", retry_after_s=5)
     return None

@@ -100,6 +100,7 @@ class TestRunning:
             (NotFound("No such user."), "error: No such user.\n", 1),
             (OSError(28, "No space left on device", "/x/y"), "error: No space left on device (/x/y)\n", 1),
             (PermissionError(13, "Permission denied"), "error: Permission denied\n", 1),
+            (BrokenPipeError(32, "Broken pipe"), "", 1),
             (KeyboardInterrupt(), "", 130),
         ],
     )

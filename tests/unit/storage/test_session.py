@@ -147,6 +147,14 @@ class TestErrors:
         with pytest.raises(Unavailable, match="cannot be written"):
             await put(storage, "x")
 
+    async def test_a_file_that_is_no_database(self, home: Path) -> None:
+        (home / "automa.db").write_bytes(b"noise" * 2000)
+        storage = Storage.open(config.load(home=home))
+        with pytest.raises(Unavailable, match="restore a backup"):
+            async with storage.read() as session:
+                await session.execute(text("SELECT 1"))
+        await storage.close()
+
     async def test_a_folder_that_is_gone(self, tmp_path: Path) -> None:
         storage = Storage.open(config.load(home=tmp_path / "gone"))
         with pytest.raises(Unavailable, match="cannot be reached"):
