@@ -142,6 +142,7 @@ class Client:
     def __init__(self, server: Server, token: str) -> None:
         self._server = server
         self._http = server.client(token)
+        self.authorization = {"Authorization": f"Bearer {token}"}
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self._http.request(method, f"{self._server.url}/api/v1{path}", **options)

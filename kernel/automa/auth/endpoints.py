@@ -142,6 +142,7 @@ def session_routes(guard: Guard, storage: Storage, changes: Changes, sessions: S
 
     @router.get("/sessions", operation_id="list_sessions", summary="My live sessions, the newest first")
     async def list_sessions(caller: Caller = anybody) -> SessionList:
+        _require_session(caller)
         async with storage.read() as session:
             rows = await repository.sessions_of(session, caller.user_id)
         return SessionList(items=[SessionView.of(row, caller.session_id) for row in rows])

@@ -75,7 +75,9 @@ def routes(
         response.headers["Location"] = f"/api/v1/runs/{row.id}"
         return RunView.of(row)
 
-    @router.post("/scripts/{script_id}/runs", status_code=201, operation_id="submit_run")
+    @router.post(
+        "/scripts/{script_id}/runs", status_code=201, operation_id="submit_run", summary="Run a script"
+    )
     async def submit_run(
         script_id: str,
         body: SubmitRun,
@@ -91,6 +93,7 @@ def routes(
         "/scripts/{script_id}/versions/{version_id}/runs",
         status_code=201,
         operation_id="submit_run_of_version",
+        summary="Run one version of a script",
     )
     async def submit_run_of_version(
         script_id: str,
@@ -104,7 +107,7 @@ def routes(
         wanted = submission(script_id, version_id, body)
         return await submit(caller, wanted, idempotency_key, response)
 
-    @router.get("/runs", operation_id="list_runs")
+    @router.get("/runs", operation_id="list_runs", summary="Runs that you may see, the newest first")
     async def list_runs(
         caller: Caller = reads,
         request: PageRequest = Depends(page_request),
@@ -127,12 +130,12 @@ def routes(
         async with storage.read() as session:
             return await service.get(session, caller, run_id)
 
-    @router.get("/runs/{run_id}", operation_id="read_run")
+    @router.get("/runs/{run_id}", operation_id="read_run", summary="One run")
     async def read_run(run_id: RunId, caller: Caller = reads) -> RunView:
         """One run."""
         return RunView.of(await find(run_id, caller))
 
-    @router.post("/runs/{run_id}/cancel", status_code=202, operation_id="cancel_run")
+    @router.post("/runs/{run_id}/cancel", status_code=202, operation_id="cancel_run", summary="End a run")
     async def cancel_run(run_id: RunId, caller: Caller = cancels) -> RunView:
         """End a run: TERM to its whole process tree, KILL after the grace."""
         async with changes(caller.actor) as change:
@@ -140,7 +143,12 @@ def routes(
         dispatcher.cancel(run_id)
         return RunView.of(row)
 
-    @router.post("/runs/{run_id}/rerun", status_code=201, operation_id="rerun_run")
+    @router.post(
+        "/runs/{run_id}/rerun",
+        status_code=201,
+        operation_id="rerun_run",
+        summary="Run it again with the same inputs",
+    )
     async def rerun_run(
         run_id: RunId, response: Response, caller: Caller = creates, idempotency_key: IdempotencyKey = None
     ) -> RunView:
@@ -149,7 +157,7 @@ def routes(
             wanted = await service.again(session, caller, run_id)
         return await submit(caller, wanted, idempotency_key, response)
 
-    @router.get("/runs/{run_id}/result", operation_id="read_run_result")
+    @router.get("/runs/{run_id}/result", operation_id="read_run_result", summary="What its main returned")
     async def read_run_result(run_id: RunId, caller: Caller = reads) -> ResultView:
         """What the script's `main` returned."""
         return ResultView(result=service.result(await find(run_id, caller)))

@@ -32,7 +32,7 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
         async with storage.read() as session:
             return await service.get(session, caller, run_id)
 
-    @router.get("/runs/{run_id}/log", operation_id="read_run_log")
+    @router.get("/runs/{run_id}/log", operation_id="read_run_log", summary="The log, line by line")
     async def read_run_log(
         run_id: RunId,
         caller: Caller = reads,
@@ -49,7 +49,12 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
         complete = ended and (tail is not None or len(lines) < limit)
         return LogPage(items=[LogLineView.of(line) for line in lines], next_after=reached, complete=complete)
 
-    @router.get("/runs/{run_id}/log/raw", operation_id="read_run_log_raw", response_class=Response)
+    @router.get(
+        "/runs/{run_id}/log/raw",
+        operation_id="read_run_log_raw",
+        summary="The log, byte for byte",
+        response_class=Response,
+    )
     async def read_run_log_raw(
         run_id: RunId,
         caller: Caller = reads,
@@ -65,6 +70,7 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
     @router.get(
         "/runs/{run_id}/log/stream",
         operation_id="stream_run_log",
+        summary="The log, live",
         response_class=Response,
         responses={200: {"content": {"text/event-stream": {}}, "description": "Lines as they come."}},
     )
