@@ -61,6 +61,9 @@ class Stage:
         for target, content in contents.items():
             os.pwrite(self._files[target], content, 0)
             os.close(self._files[target])
+        if plan.as_root:
+            for end in (self.stdout, self.stderr):
+                os.fchown(end, uid, uid)  # or the script could not open /dev/stdout and /dev/stderr
         os.write(self._go, marshal.dumps((uid, asdict(spec.limits)), 2))
         os.close(self._go)
 

@@ -55,6 +55,15 @@ class TestWhatIsWritten:
         assert ended.out == "".join(f"{n}\n" for n in range(100_000))
         assert ended.outcome.log_lines == 100_000
 
+    async def test_the_streams_can_be_opened_by_name(self, lab: Lab) -> None:
+        source = """
+import os
+open("/dev/stdout", "w").write("one\\n")
+os.system("echo two > /dev/stdout; echo three > /dev/stderr")
+"""
+        ended = await lab.run(source)
+        assert (ended.state, ended.out, ended.err) == (RunState.SUCCEEDED, "one\ntwo\n", "three\n")
+
     async def test_closing_the_streams_ends_nothing(self, lab: Lab) -> None:
         ended = await lab.run("import os, time\nos.close(1); os.close(2)\ntime.sleep(0.1)\nos._exit(4)")
         assert (ended.state, ended.outcome.exit_code) == (RunState.FAILED, 4)
