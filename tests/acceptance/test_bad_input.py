@@ -258,6 +258,23 @@ class TestRaces:
             assert admin.post(f"/runs/{run}/cancel").status_code == 202
         assert admin.wait(run)["state"] == "cancelled"
 
+    def test_who_is_disabled_while_following_a_log_is_told_nothing_more(
+        self, server: Server, admin: Client
+    ) -> None:
+        bob = server.user("following@example.org")
+        script = bob.script("import time\nwhile True: print('tick', flush=True); time.sleep(0.05)", "ticking")
+        run = bob.submit(script)["id"]
+        bob.wait(run, "running")
+        with bob.stream(f"/runs/{run}/log/stream") as stream:
+            lines = stream.iter_lines()
+            until(lambda: "tick" in next(lines))
+            user = bob.get("/me").json()["id"]
+            assert admin.request("PATCH", f"/users/{user}", json={"active": False}).status_code == 200
+            assert sum(1 for line in lines if line.startswith("id:")) < 40  # 2 seconds: it ends by itself
+        assert admin.run(run)["state"] == "running"
+        admin.post(f"/runs/{run}/cancel")
+        assert admin.wait(run)["state"] == "cancelled"
+
 
 def at_once(*calls):
     """What each call gives, all of them made at the same moment."""

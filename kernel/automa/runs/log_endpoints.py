@@ -3,11 +3,12 @@
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from automa.auth.caller import Caller
 from automa.auth.guard import Guard
+from automa.errors import AutomaError
 from automa.runs import logs, repository
 from automa.runs.dispatch import Dispatcher
 from automa.runs.endpoints import RunId
@@ -26,7 +27,8 @@ _SEQ_DIGITS = 18
 def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storage: Storage) -> APIRouter:
     """The routes under `/api/v1/runs/{run_id}/log`."""
     router = APIRouter(prefix="/api/v1", tags=["runs"])
-    reads = Depends(guard.require("runs:read"))
+    admit = guard.require("runs:read")
+    reads = Depends(admit)
 
     async def find(run_id: str, caller: Caller) -> RunRow:
         async with storage.read() as session:
@@ -75,6 +77,7 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
         responses={200: {"content": {"text/event-stream": {}}, "description": "Lines as they come."}},
     )
     async def stream_run_log(
+        request: Request,
         run_id: RunId,
         caller: Caller = reads,
         after: Annotated[int | None, Query(ge=0, description="Resume after this sequence number.")] = None,
@@ -84,19 +87,29 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
         row = await find(run_id, caller)
         start = after if after is not None else _sequence(last_event_id)
         return StreamingResponse(
-            events(row, start),
+            events(request, row, start),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    async def events(row: RunRow, after: int) -> AsyncGenerator[str]:
+    async def events(request: Request, row: RunRow, after: int) -> AsyncGenerator[str]:
         with dispatcher.watchers.watch(row.id) as watch:
             watch.ended = await end_of(row) is not None  # asked while watching: no end is missed
             yield ": log\n\n"
             async for lines in logs.follow(service.attempt_dir(row), after, watch):
+                # A stream outlives the request's check: whoever signed out meanwhile is told nothing more.
+                if not await is_admitted(request):
+                    return
                 yield "".join(map(logs.line_event, lines)) or ": still there\n\n"
         if (ended := await end_of(row)) is not None:
             yield f"event: end\ndata: {ended.model_dump_json()}\n\n"
+
+    async def is_admitted(request: Request) -> bool:
+        try:
+            await admit(request)
+        except AutomaError:
+            return False
+        return True
 
     async def end_of(row: RunRow) -> RunView | None:
         async with storage.read() as session:
