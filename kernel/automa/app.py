@@ -126,7 +126,7 @@ def create_app(kernel: Kernel) -> FastAPI:
         *plugin_routes(kernel.plugins, guard),
     ):
         app.include_router(router)
-    protect(app, kernel.settings)
+    protect(app, kernel.settings, admit=partial(guard.admit, scope=None))
     guard.audit_denials(app)
     guard.assert_covered(app)
     return app

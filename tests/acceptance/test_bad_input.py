@@ -4,6 +4,7 @@ A server killed between any two writes is in integration/runs/test_kill_storm.py
 integration/runs/test_full_disk.py.
 """
 
+import socket
 import stat
 import tarfile
 import threading
@@ -64,6 +65,16 @@ class TestUploads:
         assert problem["detail"]
         assert answer.headers["content-type"] == "application/problem+json"
         assert admin.get("/scripts").json() == before
+
+    @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nobody"}])
+    def test_a_strangers_file_is_not_even_read(self, server: Server, headers: dict[str, str]) -> None:
+        kind = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(20 * MiB)}
+        port = int(server.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            lines = {"Host": "127.0.0.1", **kind, **headers}
+            head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+            connection.sendall(f"POST /api/v1/scripts/upload HTTP/1.1\r\n{head}\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
 
     def test_200_megabytes_are_not_even_awaited(self, admin: Client) -> None:
         sent = 0
