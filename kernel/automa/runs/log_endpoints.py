@@ -46,9 +46,12 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
         row = await find(run_id, caller)
         ended = RunState(row.state).is_terminal
         folder = service.attempt_dir(row)
-        lines = logs.read_page(folder, after, limit) if tail is None else logs.read_tail(folder, tail)
+        if tail is None:
+            lines = logs.read_page(folder, after, limit, logs.PAGE_BYTES)
+            complete = ended and len(lines) < limit and logs.size_of(lines) < logs.PAGE_BYTES
+        else:
+            lines, complete = logs.read_tail(folder, tail), ended
         reached = lines[-1].seq if lines else after
-        complete = ended and (tail is not None or len(lines) < limit)
         return LogPage(items=[LogLineView.of(line) for line in lines], next_after=reached, complete=complete)
 
     @router.get(

@@ -11,15 +11,26 @@ from automa.sdk.runlog import LogLine, LogReader, Stream, last_seq
 HEARTBEAT_S = 15.0
 """Proxies close connections that are silent for longer."""
 BATCH_LINES = 1000
+PAGE_BYTES = 4 * 1024 * 1024
+"""A page of the log is made in memory, at one go: lines may be long."""
 
 
-def read_page(attempt_dir: Path, after: int, limit: int) -> list[LogLine]:
-    """Up to `limit` lines that come after sequence number `after`."""
+def read_page(attempt_dir: Path, after: int, limit: int, max_bytes: int | None = None) -> list[LogLine]:
+    """Up to `limit` lines that come after sequence number `after`; fewer once they have `max_bytes`."""
+    found: list[LogLine] = []
+    size = 0
     with LogReader(attempt_dir, after) as reader:
-        found: list[LogLine] = []
-        while len(found) < limit and (more := reader.lines(limit - len(found))):
+        while len(found) < limit and (max_bytes is None or size < max_bytes):
+            more = reader.lines(limit - len(found))
+            if not more:
+                break
             found += more
-        return found
+            size += size_of(more)
+    return found
+
+
+def size_of(lines: Sequence[LogLine]) -> int:
+    return sum(len(line.data) for line in lines)
 
 
 def read_tail(attempt_dir: Path, count: int) -> list[LogLine]:

@@ -28,6 +28,20 @@ def test_pages_follow_each_other_without_gap_or_repeat(tmp_path: Path) -> None:
     assert seen == list(range(1, 701))
 
 
+def test_a_page_of_long_lines_is_cut_short_and_goes_on(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path)
+    for _ in range(40):
+        writer.write(Stream.STDOUT, b"x" * 99_999 + b"\n", T)
+    seen: list[int] = []
+    pages = 0
+    while page := logs.read_page(tmp_path, len(seen), 1000, max_bytes=1_000_000):
+        assert logs.size_of(page) < 3_000_000
+        seen += [line.seq for line in page]
+        pages += 1
+    assert seen == list(range(1, 41))
+    assert pages > 1
+
+
 def test_the_tail_is_the_last_lines(tmp_path: Path) -> None:
     write(tmp_path, (Stream.STDOUT, b"".join(b"line %d\n" % n for n in range(1, 20_001))))
     assert [line.text for line in logs.read_tail(tmp_path, 2)] == ["line 19999", "line 20000"]
