@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the system programs that the tests start for real, where they are missing.
-#   provision.sh        what the tests need: PostgreSQL
+#   provision.sh        what the tests need: PostgreSQL, and curl for the documentation's examples
 #   provision.sh venv   what `python3 -m venv` needs
 set -eu
 
@@ -20,3 +20,4 @@ if [ "${1:-}" = venv ]; then
     exit 0
 fi
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || install postgresql
+command -v curl >/dev/null || install curl ca-certificates

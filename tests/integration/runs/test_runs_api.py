@@ -268,7 +268,7 @@ def events(stream: Any) -> Iterator[tuple[str, str | None, Any]]:
 
 class TestFollowing:
     def test_lines_come_while_the_script_still_runs(self, admin: Client) -> None:
-        source = "import time\nfor n in range(3):\n    print(n, flush=True)\n    time.sleep(0.4)\n"
+        source = "import time\nfor n in range(3):\n    print(n, flush=True)\n    time.sleep(1)\n"
         run = admin.submit(admin.script(source, "live"))["id"]
         arrived = []
         with admin.stream(f"/runs/{run}/log/stream") as stream:
@@ -280,7 +280,7 @@ class TestFollowing:
             ("line", "3"),
             ("end", None),
         ]
-        assert all(lag < 0.35 for _, _, lag in arrived[:-1])
+        assert all(lag < 0.9 for _, _, lag in arrived[:-1])
         assert arrived[-1][2] == "succeeded"
 
     def test_a_stream_resumes_after_a_sequence_number(self, admin: Client) -> None:
