@@ -29,9 +29,6 @@ class Hierarchy:
     def folders(self) -> list[Path]:
         return list(dict.fromkeys(self.parents.values()))
 
-    def has(self, controller: str) -> bool:
-        return controller in self.parents
-
 
 def detect(name: str) -> Hierarchy | None:
     """A place for groups, `name` being our part of it; None if memory and process limits cannot be set."""

@@ -54,7 +54,7 @@ def _attempt(data_dir: Path) -> Generator[RunSpec]:
         params = {"host_file": str(secret), "host_pid": os.getpid()}
         limits = Limits(timeout_s=20, grace_s=0)
         spec = RunSpec("probe", 1, attempt_dir, app, "probe.py", call_main=True, params=params, limits=limits)
-        (attempt_dir / attempts.SPEC).write_text(json.dumps(spec.to_json()))
+        attempts.write_spec(spec)
         yield spec
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,6 @@ It is forked before there is an attempt for it, so that a start need not wait fo
 """
 
 import errno
-import json
 import os
 import signal
 import time
@@ -14,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from automa.sdk import attempts
-from automa.sdk.runs import Outcome, RunSpec, RunState
+from automa.sdk.runs import Outcome, RunState
 from automa_sandbox.attempt import Attempt, Machine
 from automa_sandbox.launch import Stage, adopt_orphans, set_stage
 
@@ -74,7 +73,7 @@ def _try_to_set_stage(machine: Machine) -> Stage | OSError:
 def _outcome_of(machine: Machine, attempt_dir: Path, cancel: CancelSignal, stage: Stage | OSError) -> Outcome:
     attempt: Attempt | None = None
     try:
-        spec = RunSpec.from_json(json.loads((attempt_dir / attempts.SPEC).read_bytes()))
+        spec = attempts.read_spec(attempt_dir)
         if isinstance(stage, OSError):
             raise stage
         attempt = Attempt(machine, spec, cancel, stage)

@@ -115,5 +115,5 @@ class Lab:
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
         fields = {"entry": "main.py", "call_main": False, "params": {}, "limits": self.limits, **fields}
         spec = RunSpec(run_id=f"run-{number}", attempt=1, attempt_dir=attempt_dir, app_dir=app, **fields)
-        (attempt_dir / attempts.SPEC).write_text(json.dumps(spec.to_json()))
+        attempts.write_spec(spec)
         return spec

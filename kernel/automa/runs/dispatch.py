@@ -5,7 +5,6 @@ runs that may start now, in one transaction. Nothing here polls: a submission, a
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from automa.runs.hints import HintListener, Watchers
 from automa.runs.models import RunRow
 from automa.runs.news import Ended, News, Requeued, Started, checked, lost, start_failed
 from automa.sdk.actors import SYSTEM
-from automa.sdk.attempts import SPEC, Hint, read_outcome, read_supervisor
+from automa.sdk.attempts import Hint, read_outcome, read_supervisor, write_spec
 from automa.sdk.runs import Execution, Limits, Outcome, Runner, RunSpec, RunState
 from automa.storage.home import Home
 from automa.storage.session import Storage
@@ -208,7 +207,7 @@ class Dispatcher:
             limits=Limits(**row.limits),
             notify_path=self._hints.path,
         )
-        (attempt_dir / SPEC).write_text(json.dumps(spec.to_json()))
+        write_spec(spec)
         return spec
 
     async def _see_through(self, row: RunRow, execution: Execution) -> None:

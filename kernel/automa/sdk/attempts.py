@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from automa.sdk.runs import Outcome
+from automa.sdk.runs import Outcome, RunSpec
 
 SPEC, SUPERVISOR, LOG, LOG_INDEX, RESULT, EXIT = (
     "spec.json",
@@ -149,6 +149,15 @@ def claim(attempt_dir: Path) -> bool:
     with os.fdopen(descriptor, "wb") as file:
         file.write(json.dumps(asdict(Supervisor.current())).encode())
     return True
+
+
+def write_spec(spec: RunSpec) -> None:
+    """Leave the spec for the supervisor; whoever loses it to a crash writes it again before the start."""
+    (spec.attempt_dir / SPEC).write_text(json.dumps(spec.to_json()))
+
+
+def read_spec(attempt_dir: Path) -> RunSpec:
+    return RunSpec.from_json(json.loads((attempt_dir / SPEC).read_bytes()))
 
 
 def read_supervisor(attempt_dir: Path) -> Supervisor | None:

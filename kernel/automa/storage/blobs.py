@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from automa.errors import NotFound, Unavailable
+from automa.sdk.attempts import sync_folder
 
 CHUNK_BYTES = 256 * 1024
 _READ_ONLY = 0o444
@@ -167,7 +168,7 @@ class LocalStage:
         with _locked(self._store, fcntl.LOCK_SH):
             folders = {self._publish_one(digest) for digest in sorted(self._added)}
         for folder in (*folders, self._store):
-            _sync_folder(folder)
+            sync_folder(folder)
         self._added.clear()
 
     def _publish_one(self, digest: str) -> Path:
@@ -196,11 +197,3 @@ def _locked(folder: Path, how: int) -> Generator[None]:
 def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
