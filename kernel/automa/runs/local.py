@@ -14,7 +14,7 @@ from typing import Any
 from automa.runs import logs
 from automa.runs.hints import HintListener, Watch
 from automa.runs.news import lost
-from automa.sdk.attempts import RESULT, SPEC, read_outcome
+from automa.sdk.attempts import RESULT, read_outcome, write_spec
 from automa.sdk.runlog import LogLine
 from automa.sdk.runs import Execution, Limits, Outcome, Runner, RunSpec
 from automa.storage.tables import new_id
@@ -63,20 +63,24 @@ class LocalRun:
             notify_path=folder / "hints",
         )
         self._execution: Execution | None = None
+        self._cancelled = False
 
     def cancel(self) -> None:
-        """Ask for the end; safe at any time."""
+        """Ask for the end; safe at any time, while the run is being started too."""
+        self._cancelled = True
         if self._execution is not None:
             self._execution.cancel()
 
     async def execute(self, show: ShowLine) -> LocalResult:
         """Run to the end, showing each line as it comes. Raises SandboxFailed."""
         self._spec.attempt_dir.mkdir()
-        (self._spec.attempt_dir / SPEC).write_text(json.dumps(self._spec.to_json()))
+        write_spec(self._spec)
         hints = HintListener(self._folder / "hints", lambda _: self._watch.woken.set())
         hints.start()
         try:
             self._execution = await self._runner.start(self._spec)
+            if self._cancelled:
+                self._execution.cancel()
             ending = asyncio.create_task(self._await_end(self._execution))
             async for lines in logs.follow(self._spec.attempt_dir, 0, self._watch):
                 for line in lines:
