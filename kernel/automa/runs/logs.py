@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncGenerator, Generator, Sequence
 from pathlib import Path
 
@@ -33,9 +34,17 @@ def size_of(lines: Sequence[LogLine]) -> int:
     return sum(len(line.data) for line in lines)
 
 
-def read_tail(attempt_dir: Path, count: int) -> list[LogLine]:
-    """The last `count` lines there are."""
-    return read_page(attempt_dir, max(0, last_seq(attempt_dir) - count), count)
+def read_tail(attempt_dir: Path, count: int, max_bytes: int = PAGE_BYTES) -> list[LogLine]:
+    """The last `count` lines there are; of long ones as many as have `max_bytes`, but one at least."""
+    kept: deque[LogLine] = deque()
+    size = 0
+    with LogReader(attempt_dir, max(0, last_seq(attempt_dir) - count)) as reader:
+        while more := reader.lines(BATCH_LINES):
+            kept += more
+            size += size_of(more)
+            while len(kept) > count or (size > max_bytes and len(kept) > 1):
+                size -= len(kept.popleft().data)
+    return list(kept)
 
 
 def raw_bytes(attempt_dir: Path, streams: frozenset[Stream]) -> Generator[bytes]:

@@ -47,6 +47,14 @@ def test_the_tail_is_the_last_lines(tmp_path: Path) -> None:
     assert [line.text for line in logs.read_tail(tmp_path, 2)] == ["line 19999", "line 20000"]
 
 
+def test_the_tail_of_long_lines_is_the_last_of_them(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path)
+    for _ in range(40):
+        writer.write(Stream.STDOUT, b"x" * 99_999 + b"\n", T)
+    assert [line.seq for line in logs.read_tail(tmp_path, 30, max_bytes=350_000)] == [38, 39, 40]
+    assert [line.seq for line in logs.read_tail(tmp_path, 30, max_bytes=10)] == [40]
+
+
 def test_the_tail_of_nothing_is_nothing(tmp_path: Path) -> None:
     assert logs.read_tail(tmp_path, 5) == []
 
