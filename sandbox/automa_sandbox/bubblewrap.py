@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from automa.sdk.runs import Mount, RunSpec
 from automa_sandbox.etc import BOUND, CERTIFICATES, GROUP, PASSWD
 from automa_sandbox.interpreter import Interpreter, site_folders
 
-APP, WORK, HARNESS = "/app", "/work", "/automa"
+APP, WORK, HARNESS, ENVIRONMENT = "/app", "/work", "/automa", "/environment"
 
 # The descriptors that bubblewrap inherits. The first five stay open in the sandbox.
 STDIN_FD, STDOUT_FD, STDERR_FD, CONFIG_FD, FRAMES_FD = range(5)
@@ -50,13 +51,16 @@ def make_plan(bwrap: str, interpreter: Interpreter, folder: Path, etc: Path, as_
     return Plan(bwrap, interpreter, as_root, scratch, tuple(head), tuple(tail))
 
 
-def arguments(plan: Plan, app_dir: Path, disk_bytes: int) -> bytes:
+def arguments(plan: Plan, spec: RunSpec) -> bytes:
     """The options of one run, as bubblewrap reads them from a descriptor."""
     options = [
         *plan.head,
-        *(_scratch_of_shim(plan.scratch) if plan.as_root else _scratch_of_bubblewrap(disk_bytes)),
+        *(("--share-net",) if spec.network.mode == "host" else ()),
+        *(_scratch_of_shim(plan.scratch) if plan.as_root else _scratch_of_bubblewrap(spec.limits.disk_bytes)),
         *plan.tail,
-        *bind_read_only(str(app_dir), APP),
+        *bind_read_only(str(spec.app_dir), APP),
+        *(bind_read_only(str(spec.environment), ENVIRONMENT) if spec.environment is not None else ()),
+        *(option for mount in spec.mounts for option in _bind(mount)),
         "--perms", "0444", "--file", str(PASSWD_FD), PASSWD,
         "--perms", "0444", "--file", str(GROUP_FD), GROUP,
         # As an ordinary user the script owns what bubblewrap made: nothing of it stays writable.
@@ -127,6 +131,11 @@ def _scratch_of_shim(scratch: Path) -> Iterable[str]:
 def _scratch_of_bubblewrap(disk_bytes: int) -> Iterable[str]:
     for perms, place in (("1777", "/tmp"), ("0700", WORK), ("1777", "/dev/shm")):  # noqa: S108
         yield from ("--perms", perms, "--size", str(disk_bytes), "--tmpfs", place)
+
+
+def _bind(mount: Mount) -> list[str]:
+    *parents, _, source, target = bind_read_only(str(mount.source), mount.target)
+    return [*parents, "--bind" if mount.writable else "--ro-bind", source, target]
 
 
 def bind_read_only(source: str, place: str) -> list[str]:

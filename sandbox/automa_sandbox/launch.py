@@ -54,7 +54,7 @@ class Stage:
             self.group.limit(spec.limits)
         contents = {
             bubblewrap.CONFIG_FD: _guest_config(plan, spec, json_params, uid),
-            bubblewrap.ARGS_FD: bubblewrap.arguments(plan, spec.app_dir, spec.limits.disk_bytes),
+            bubblewrap.ARGS_FD: bubblewrap.arguments(plan, spec),
             bubblewrap.PASSWD_FD: bubblewrap.passwd(uid),
             bubblewrap.GROUP_FD: bubblewrap.group(uid),
         }

@@ -5,12 +5,13 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from automa.sdk import attempts
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.plugin import PluginContext
-from automa.sdk.runs import ProbeReport, RunSpec
+from automa.sdk.runs import NO_SECRETS, ProbeReport, RunSpec
 from automa_sandbox.execution import ShimExecution
 from automa_sandbox.link import HostGone, HostLink
 
@@ -35,7 +36,7 @@ class BubblewrapRunner:
 
         return await probe(self, self._data_dir)
 
-    async def start(self, spec: RunSpec) -> ShimExecution:
+    async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> ShimExecution:
         """Begin one attempt. Raises SandboxFailed or SandboxUnavailable if nothing was started."""
         if (spec.attempt_dir / attempts.SUPERVISOR).exists():
             raise SandboxFailed("This attempt has been started before; it cannot be started again.")

@@ -3,6 +3,7 @@
 The small sandbox processes import this room too, so it must stay cheap to import.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -74,6 +75,34 @@ Enforcement = Literal["hard", "soft", "none"]
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of the host that is shown in the sandbox, by default read-only.
+
+    `target` is an absolute path that nothing writable lies above of. A writable folder has to belong to
+    whoever may write there: the runner changes no owner and no mode in it.
+    """
+
+    source: Path
+    target: str
+    writable: bool = False
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Self:
+        return cls(Path(body["source"]), body["target"], body["writable"])
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What a run may reach. `none`: nothing. `allow`: the named `host:port`s, through the egress proxy.
+
+    `host`: whatever the machine can, its own services included; only an administrator may grant that.
+    """
+
+    mode: Literal["none", "allow", "host"] = "none"
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """Everything a runner needs to execute one attempt; written to disk by the kernel before the start.
 
@@ -90,6 +119,10 @@ class RunSpec:
     params: dict[str, Any]
     limits: Limits = field(default_factory=Limits)
     env: dict[str, str] = field(default_factory=dict[str, str])
+    environment: Path | None = None
+    """A folder of installed packages, shown read-only; None: the bare interpreter."""
+    mounts: tuple[Mount, ...] = ()
+    network: Network = field(default_factory=Network)
     tie_to_pid: int | None = None
     """End the run when this process ends (the CLI's own runs); None: the run survives whoever started it."""
     notify_path: Path | None = None
@@ -97,21 +130,29 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         body = asdict(self)
-        for name in ("attempt_dir", "app_dir", "notify_path"):
+        for name in ("attempt_dir", "app_dir", "environment", "notify_path"):
             body[name] = None if body[name] is None else str(body[name])
+        body["mounts"] = [{**one, "source": str(one["source"])} for one in body["mounts"]]
         return body
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Self:
-        notify = body.get("notify_path")
+        network = body.get("network", {})
         values: dict[str, Any] = {
             **body,
             "attempt_dir": Path(body["attempt_dir"]),
             "app_dir": Path(body["app_dir"]),
-            "notify_path": Path(notify) if notify else None,
+            "environment": _path(body.get("environment")),
+            "mounts": tuple(Mount.from_json(one) for one in body.get("mounts", ())),
+            "network": Network(network.get("mode", "none"), tuple(network.get("allow", ()))),
+            "notify_path": _path(body.get("notify_path")),
             "limits": Limits(**body["limits"]),
         }
         return cls(**values)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +221,9 @@ class Execution(Protocol):
         ...
 
 
+NO_SECRETS: Mapping[str, str] = {}
+
+
 class Runner(Protocol):
     """Executes attempts in a sandbox. One instance per server; `start` may be called concurrently."""
 
@@ -189,8 +233,12 @@ class Runner(Protocol):
         """Start a real sandbox and report. Called at server start and by `automa doctor`; may be slow."""
         ...
 
-    async def start(self, spec: RunSpec) -> Execution:
-        """Begin one attempt. Raises SandboxFailed if nothing was started; otherwise the truth is on disk."""
+    async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> Execution:
+        """Begin one attempt. Raises SandboxFailed if nothing was started; otherwise the truth is on disk.
+
+        `secrets` are the values that the script may ask for by name. They are handed on in memory: a runner
+        writes them to no file, no argument and no environment, and masks them in the log and the result.
+        """
         ...
 
     async def adopt(self, attempt_dir: Path) -> Execution | None:

@@ -1,7 +1,7 @@
 """A dispatcher with a runner that starts nothing: how each attempt goes is the test's to say."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from automa.runs.models import RunRow
 from automa.sdk.actors import SYSTEM
 from automa.sdk.attempts import EXIT, write_atomically
 from automa.sdk.plugin import PluginContext, RunnerDescriptor
-from automa.sdk.runs import Limits, Outcome, ProbeReport, RunSpec, RunState
+from automa.sdk.runs import NO_SECRETS, Limits, Outcome, ProbeReport, RunSpec, RunState
 from automa.storage.home import Home
 from automa.storage.session import Storage
 from automa.storage.tables import new_id, utc_now
@@ -78,7 +78,7 @@ class FakeRunner:
             raise self.report
         return self.report
 
-    async def start(self, spec: RunSpec) -> FakeExecution:
+    async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> FakeExecution:
         async with self.asked:
             self.started.append(spec)
             self.asked.notify_all()

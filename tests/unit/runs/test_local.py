@@ -1,10 +1,11 @@
 """A run with no server: what needs no sandbox to be shown. The rest is in acceptance/test_run_command.py."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from automa.runs.local import LocalRun, Program
 from automa.sdk.attempts import EXIT, write_atomically
-from automa.sdk.runs import Limits, Outcome, ProbeReport, RunSpec, RunState
+from automa.sdk.runs import NO_SECRETS, Limits, Outcome, ProbeReport, RunSpec, RunState
 
 
 class Ending:
@@ -36,7 +37,7 @@ class Interrupted:
     async def probe(self) -> ProbeReport:
         return ProbeReport(usable=True, reason="")
 
-    async def start(self, spec: RunSpec) -> Ending:
+    async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> Ending:
         assert self.run is not None
         self.run.cancel()
         return Ending(spec.attempt_dir)

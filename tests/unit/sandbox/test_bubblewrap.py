@@ -1,9 +1,11 @@
 """The options that a sandbox is made of."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from automa.sdk.runs import Mount, Network, RunSpec
 from automa_sandbox import bubblewrap
 from automa_sandbox.bubblewrap import Plan, arguments, bind_read_only, make_plan
 from automa_sandbox.interpreter import Interpreter
@@ -15,8 +17,13 @@ def plan(request: pytest.FixtureRequest, tmp_path: Path) -> Plan:
     return make_plan("/usr/bin/bwrap", interpreter, tmp_path, tmp_path / "etc", as_root=request.param)
 
 
+def spec(**fields: Any) -> RunSpec:
+    given: dict[str, Any] = {"app_dir": Path("/data/app"), **fields}
+    return RunSpec("run", 1, Path("/data/attempt"), entry="main.py", call_main=True, params={}, **given)
+
+
 def options_of(plan: Plan) -> list[str]:
-    data = arguments(plan, Path("/data/app"), 1000)
+    data = arguments(plan, spec())
     assert data.endswith(b"\0")
     return data.decode().split("\0")[:-1]
 
@@ -46,8 +53,18 @@ class TestArguments:
         assert options.index("--remount-ro") > max(at for at, one in enumerate(options) if one == "--ro-bind")
 
     def test_strange_file_names_pass(self, plan: Plan) -> None:
-        data = arguments(plan, Path("/data/ä\n\udcff b"), 1000)
+        data = arguments(plan, spec(app_dir=Path("/data/ä\n\udcff b")))
         assert "/data/ä\n".encode() + b"\xff b" in data.split(b"\0")
+
+    def test_what_is_mounted_is_writable_only_where_it_says_so(self, plan: Plan) -> None:
+        mounts = (Mount(Path("/srv/in"), "/data/in"), Mount(Path("/srv/out"), "/data/out", writable=True))
+        options = arguments(plan, spec(mounts=mounts)).decode().split("\0")
+        assert has(options, "--ro-bind", "/srv/in", "/data/in")
+        assert has(options, "--bind", "/srv/out", "/data/out")
+
+    def test_the_network_is_shared_only_when_it_is_asked_for(self, plan: Plan) -> None:
+        assert b"--share-net" not in arguments(plan, spec(network=Network("allow", ("example.org:443",))))
+        assert b"--share-net" in arguments(plan, spec(network=Network("host")))
 
 
 def test_parents_of_a_private_folder_can_be_passed() -> None:
