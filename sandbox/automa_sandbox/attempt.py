@@ -1,24 +1,18 @@
 """One attempt under supervision: an event loop over its pipes, its processes, its signals and its timers."""
 
-import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from automa.sdk import attempts
 from automa.sdk.runlog import LogWriter, Stream
-from automa.sdk.runs import Enforcement, Outcome, RunSpec, RunState, Usage
-from automa_sandbox.bubblewrap import Plan
-from automa_sandbox.cgroups import Group, Hierarchy
+from automa.sdk.runs import Enforcement, Limits, Outcome, RunSpec, RunState, Usage
 from automa_sandbox.endings import End, Seen, Stop, decide
 from automa_sandbox.frames import Frames, is_json
 from automa_sandbox.hints import Hints
-from automa_sandbox.launch import Stage
 from automa_sandbox.loop import Loop
 from automa_sandbox.pump import LogPump
-from automa_sandbox.tree import Tree
 from automa_sandbox.watching import Watcher
 
 _READ_BYTES = 256 * 1024
@@ -30,15 +24,65 @@ _LONGEST_WAIT_S = 24 * 3600.0
 """poll() takes a C int of milliseconds, which is less than some runs may last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What the host found out once and every shim inherits."""
+class Sandbox(Protocol):
+    """The processes under supervision, and our ends of their pipes, which are there once it is started."""
 
-    plan: Plan
-    seccomp: bytes
-    hierarchy: Hierarchy | None
-    counts_processes: bool
-    """Whether a user namespace counts processes for itself (Linux 5.14)."""
+    @property
+    def loop(self) -> Loop: ...
+
+    @property
+    def stdout(self) -> int: ...
+
+    @property
+    def stderr(self) -> int: ...
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether anything of it may still run."""
+        ...
+
+    @property
+    def init(self) -> int | None:
+        """Its first process by its number outside; None while that is not known."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """The exit code of the script, or 128 + the number of the signal that ended it."""
+        ...
+
+    def start(self, spec: RunSpec) -> None:
+        """Let the script begin. What goes wrong later shows on its stderr."""
+        ...
+
+    def watcher(self, limits: Limits) -> Watcher: ...
+
+    def terminate(self) -> None:
+        """Ask every process in it to end."""
+        ...
+
+    def kill(self) -> None:
+        """End everything, now. Called again if it does not help."""
+        ...
+
+    def usage(self, peak_bytes: int) -> Usage:
+        """What all of it used, after its end; `peak_bytes` was seen by the watcher."""
+        ...
+
+    def enforcement(self) -> dict[str, Enforcement]:
+        """How firmly each limit is held, by the names of the fields of Limits."""
+        ...
+
+    def remove(self) -> None:
+        """Clear away what an ended sandbox left on the machine."""
+        ...
+
+    def abandon(self) -> None:
+        """End and remove it after a failure of the supervisor, whatever its state."""
+        ...
 
 
 class Cancel(Protocol):
@@ -51,61 +95,46 @@ class Cancel(Protocol):
 class Attempt:
     """Runs to its end; what is to be known afterwards is in the Outcome and on disk."""
 
-    def __init__(self, machine: Machine, spec: RunSpec, cancel: Cancel, stage: Stage) -> None:
+    def __init__(self, sandbox: Sandbox, spec: RunSpec, cancel: Cancel) -> None:
         self.spec = spec
         self.started_at: float | None = None
-        self._machine = machine
+        self._sandbox = sandbox
         self._cancel = cancel
         self._began = time.monotonic()
         self._writer = LogWriter(spec.attempt_dir)
         self._pump = LogPump(self._writer, spec.limits.log_bytes)
         self._frames = Frames(spec.limits.result_bytes)
         self._hints = Hints(spec.notify_path, spec.run_id)
-        self._loop = Loop()
-        self._stage = stage
-        self._tree = Tree(self._loop, stage.pid, stage.group)
+        self._loop = sandbox.loop
         self._early_stderr = b""
-        self._info = b""
         self._last_read = 0.0
         self._stop: Stop | None = None
         self._kill_at: float | None = None
         self._killed_after_grace = False
-        self._watcher = Watcher(
-            spec.limits,
-            memory=stage.group is None,
-            inodes=not machine.plan.as_root,
-            cpu_s=stage.group.cpu_s if stage.group is not None else None,
-        )
+        self._watcher = sandbox.watcher(spec.limits)
 
     def run(self) -> Outcome:
         """Start the sandbox, see to it until nothing of it is left, and tell how it ended."""
         self._start()
-        while self._tree.is_alive:
+        while self._sandbox.is_alive:
             self._turn()
         self._drain()
         return self._finish()
 
     def abandon(self) -> None:
         """End everything after a failure of this supervisor."""
-        for _ in range(100):
-            self._tree.kill()
-            if self._tree.reap(os.WNOHANG):
-                break
-            time.sleep(0.02)
-        if self._stage.group is not None:
-            self._stage.group.remove()
+        self._sandbox.abandon()
 
     # The start
 
     def _start(self) -> None:
-        machine, spec, stage = self._machine, self.spec, self._stage
-        stage.launch(machine.plan, spec, "{}" if spec.call_main else json.dumps(spec.params))
-        self._loop.add(stage.frames, self._read_frames)
-        self._loop.add(stage.stdout, self._read_stdout)
-        self._loop.add(stage.stderr, self._read_stderr)
-        self._loop.add(stage.info, self._read_info)
+        sandbox = self._sandbox
+        sandbox.start(self.spec)
+        self._loop.add(sandbox.frames, self._read_frames)
+        self._loop.add(sandbox.stdout, self._read_stdout)
+        self._loop.add(sandbox.stderr, self._read_stderr)
         self._loop.add(self._cancel.descriptor, self._take_signal)
-        self._tie(spec.tie_to_pid)
+        self._tie(self.spec.tie_to_pid)
         self._watcher.start()
 
     def _tie(self, pid: int | None) -> None:
@@ -191,12 +220,6 @@ class Attempt:
             self._loop.drop(descriptor)
         return data
 
-    def _read_info(self, descriptor: int) -> None:
-        """bubblewrap tells which process is the sandbox's init, in pieces of JSON."""
-        self._info += self._read_or_close(descriptor)
-        if self._tree.init is None and b"}" in self._info:
-            self._tree.found_init(int(json.loads(self._info)["child-pid"]))
-
     def _take_signal(self, descriptor: int) -> None:
         with suppress(BlockingIOError):
             os.read(descriptor, 64)
@@ -226,19 +249,19 @@ class Attempt:
         self._say(f"{said}; the run is asked to end.")
         self._kill_at = time.monotonic() + limits.grace_s
         if why in ("memory", "disk"):
-            self._tree.kill()
+            self._sandbox.kill()
         else:
-            self._tree.terminate()
+            self._sandbox.terminate()
 
     def _kill(self) -> None:
         if not self._killed_after_grace:
             self._killed_after_grace = True
             self._say(f"Still running after {self.spec.limits.grace_s:g} s: killed.")
-        self._tree.kill()
+        self._sandbox.kill()
         self._kill_at = time.monotonic() + _KILL_AGAIN_S
 
     def _look(self) -> None:
-        found = self._watcher.look(self._tree.init)
+        found = self._watcher.look(self._sandbox.init)
         if found is not None:
             self._end(found)
 
@@ -248,27 +271,26 @@ class Attempt:
 
     def _drain(self) -> None:
         """What the ended processes left in the pipes."""
-        for descriptor in (self._stage.frames, self._stage.stdout, self._stage.stderr):
+        for descriptor in (self._sandbox.frames, self._sandbox.stdout, self._sandbox.stderr):
             begin = self._writer.bytes
             while self._writer.bytes - begin < _DRAIN_BYTES and self._loop.call_if_ready(descriptor):
                 pass
 
     def _finish(self) -> Outcome:
-        usage = self._tree.usage(self._watcher.peak_bytes)
+        usage = self._sandbox.usage(self._watcher.peak_bytes)
         end = decide(self._seen(usage))
         has_result = end.state is RunState.SUCCEEDED and self._keep_result()
         if end.state is RunState.OOM_KILLED:
             self._say("Killed: the run used more memory than its limit allows.")
         self._pump.close()
         self._hints.flush()
-        if self._stage.group is not None:
-            self._stage.group.remove()
+        self._sandbox.remove()
         return self._outcome(end, usage, has_result)
 
     def _seen(self, usage: Usage) -> Seen:
         return Seen(
             ready=self._frames.ready,
-            status=self._tree.status,
+            status=self._sandbox.status,
             told_exit=self._frames.exit_code,
             note=self._frames.note,
             stop=self._stop,
@@ -317,27 +339,9 @@ class Attempt:
             log_bytes=self._writer.bytes,
             log_cut_bytes=self._pump.cut_bytes,
             has_result=has_result,
-            enforcement=enforcement(self._machine, self._stage.group),
+            enforcement=self._sandbox.enforcement(),
         )
 
 
 def _is_due(at: float | None, now: float) -> bool:
     return at is not None and at <= now
-
-
-def enforcement(machine: Machine, group: Group | None) -> dict[str, Enforcement]:
-    """How firmly each limit is held on this machine, by the names of the fields of Limits."""
-    as_root = machine.plan.as_root
-    own_count = group is not None or as_root or machine.counts_processes
-    return {
-        "memory_bytes": "hard" if group is not None else "soft",
-        "processes": "hard" if own_count else "soft",
-        "cpus": "hard" if group is not None and group.limits_cpu else "none",
-        "cpu_time_s": "hard" if group is not None else "soft",
-        "disk_bytes": "hard",
-        "disk_inodes": "hard" if as_root else "soft",
-        "open_files": "hard",
-        "log_bytes": "hard",
-        "result_bytes": "hard",
-        "timeout_s": "hard",
-    }

@@ -21,9 +21,9 @@ from typing import Any, NoReturn
 
 from automa.sdk.attempts import start_time_of
 from automa_sandbox import cgroups, seccomp
-from automa_sandbox.attempt import Machine
 from automa_sandbox.bubblewrap import make_plan
 from automa_sandbox.choice import NoBubblewrap, choose_bwrap
+from automa_sandbox.contained import Machine
 from automa_sandbox.etc import copy_etc
 from automa_sandbox.interpreter import InterpreterUnusable, prepare
 from automa_sandbox.shim import serve_one

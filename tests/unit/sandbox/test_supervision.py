@@ -11,7 +11,7 @@ import pytest
 
 from automa.sdk import attempts
 from automa.sdk.runs import Outcome, RunState
-from automa_sandbox import shim
+from automa_sandbox import supervision
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_on_a_full_disk_the_record_takes_the_place_that_was_kept_for_it(small_di
             file.write(bytes(512))
     with pytest.raises(OSError, match="No space"):
         (small_disk / "more").write_bytes(b"x" * 4096)
-    shim._leave_record(small_disk, Outcome(RunState.FAILED, reason="x"))
+    supervision._leave_record(small_disk, Outcome(RunState.FAILED, reason="x"))
     assert attempts.read_outcome(small_disk) == Outcome(RunState.FAILED, reason="x")
     assert not attempts.draft_of(record).exists()
 
@@ -48,7 +48,7 @@ def test_where_the_kept_place_is_of_no_use_it_is_given_back(
 
     monkeypatch.setattr(attempts, "write_atomically", write)
     attempts.reserve(tmp_path / attempts.EXIT, 8192)
-    shim._leave_record(tmp_path, Outcome(RunState.FAILED, reason="x"))
+    supervision._leave_record(tmp_path, Outcome(RunState.FAILED, reason="x"))
     assert tried == [2]
     assert [path.name for path in tmp_path.iterdir()] == ["exit.json"]
 
@@ -61,4 +61,4 @@ def test_an_error_that_waiting_does_not_mend_is_raised_at_once(
 
     monkeypatch.setattr(attempts, "write_atomically", refuse)
     with pytest.raises(PermissionError):
-        shim._leave_record(tmp_path, Outcome(RunState.SUCCEEDED))
+        supervision._leave_record(tmp_path, Outcome(RunState.SUCCEEDED))

@@ -1,0 +1,108 @@
+"""The sandbox that bubblewrap makes, as an attempt supervises it."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+
+from automa.sdk.runs import Enforcement, Limits, RunSpec, Usage
+from automa_sandbox.bubblewrap import Plan
+from automa_sandbox.cgroups import Hierarchy
+from automa_sandbox.launch import Stage
+from automa_sandbox.loop import Loop
+from automa_sandbox.tree import Tree
+from automa_sandbox.watching import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the host found out once and every shim inherits."""
+
+    plan: Plan
+    seccomp: bytes
+    hierarchy: Hierarchy | None
+    counts_processes: bool
+    """Whether a user namespace counts processes for itself (Linux 5.14)."""
+
+
+class BubblewrapSandbox:
+    """One sandbox, from its prepared stage to its end. Implements `automa_sandbox.attempt.Sandbox`."""
+
+    def __init__(self, machine: Machine, stage: Stage) -> None:
+        self.loop = Loop()
+        self.stdout, self.stderr, self.frames = stage.stdout, stage.stderr, stage.frames
+        self._machine = machine
+        self._stage = stage
+        self._tree = Tree(self.loop, stage.pid, stage.group)
+        self._info = b""
+
+    @property
+    def is_alive(self) -> bool:
+        return self._tree.is_alive
+
+    @property
+    def init(self) -> int | None:
+        return self._tree.init
+
+    @property
+    def status(self) -> int:
+        return self._tree.status
+
+    def start(self, spec: RunSpec) -> None:
+        self._stage.launch(self._machine.plan, spec, "{}" if spec.call_main else json.dumps(spec.params))
+        self.loop.add(self._stage.info, self._read_info)
+
+    def watcher(self, limits: Limits) -> Watcher:
+        group = self._stage.group
+        return Watcher(
+            limits,
+            memory=group is None,
+            inodes=not self._machine.plan.as_root,
+            cpu_s=group.cpu_s if group is not None else None,
+        )
+
+    def terminate(self) -> None:
+        self._tree.terminate()
+
+    def kill(self) -> None:
+        self._tree.kill()
+
+    def usage(self, peak_bytes: int) -> Usage:
+        return self._tree.usage(peak_bytes)
+
+    def remove(self) -> None:
+        if self._stage.group is not None:
+            self._stage.group.remove()
+
+    def abandon(self) -> None:
+        for _ in range(100):
+            self._tree.kill()
+            if self._tree.reap(os.WNOHANG):
+                break
+            time.sleep(0.02)
+        self.remove()
+
+    def enforcement(self) -> dict[str, Enforcement]:
+        as_root, group = self._machine.plan.as_root, self._stage.group
+        own_count = group is not None or as_root or self._machine.counts_processes
+        return {
+            "memory_bytes": "hard" if group is not None else "soft",
+            "processes": "hard" if own_count else "soft",
+            "cpus": "hard" if group is not None and group.limits_cpu else "none",
+            "cpu_time_s": "hard" if group is not None else "soft",
+            "disk_bytes": "hard",
+            "disk_inodes": "hard" if as_root else "soft",
+            "open_files": "hard",
+            "log_bytes": "hard",
+            "result_bytes": "hard",
+            "timeout_s": "hard",
+        }
+
+    def _read_info(self, descriptor: int) -> None:
+        """bubblewrap tells which process is the sandbox's init, in pieces of JSON."""
+        data = os.read(descriptor, 4096)
+        if not data:
+            self.loop.drop(descriptor)
+        self._info += data
+        if self._tree.init is None and b"}" in self._info:
+            self._tree.found_init(int(json.loads(self._info)["child-pid"]))

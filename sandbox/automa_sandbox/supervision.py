@@ -1,0 +1,98 @@
+"""The life of any supervisor, from its claim to its exit record, whatever happens between."""
+
+import errno
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from automa.sdk import attempts
+from automa.sdk.runs import Outcome, RunSpec, RunState
+from automa_sandbox.attempt import Attempt, Sandbox
+
+_PAUSES_S = (0.01, 0.1, 0.5, 2.0, 5.0)
+_RESERVE_BYTES = 8192
+
+
+class CancelSignal:
+    """TERM asks for the run's end. `descriptor` becomes readable when it has come."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self.descriptor, self._wakeup = os.pipe()
+        os.set_blocking(self.descriptor, False)
+        os.set_blocking(self._wakeup, False)
+        signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._take)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # The host keeps TERM blocked, so that a cancel cannot come too early for this handler.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def _take(self, *_: object) -> None:
+        self.came = True
+
+
+class NotStarted(Exception):
+    """A sandbox that could not be started; the text says why, for people."""
+
+
+def supervise(
+    attempt_dir: Path,
+    cancel: CancelSignal,
+    make: Callable[[RunSpec], Sandbox],
+    discard: Callable[[], None] = lambda: None,
+) -> None:
+    """See a claimed attempt to its end. `discard` gives back what was prepared if `make` is never asked."""
+    with suppress(OSError):  # so that a run that fills the disk can still be told about
+        attempts.reserve(attempt_dir / attempts.EXIT, _RESERVE_BYTES)
+    _leave_record(attempt_dir, _outcome_of(attempt_dir, cancel, make, discard))
+
+
+def _outcome_of(
+    attempt_dir: Path,
+    cancel: CancelSignal,
+    make: Callable[[RunSpec], Sandbox],
+    discard: Callable[[], None],
+) -> Outcome:
+    attempt: Attempt | None = None
+    try:
+        spec = attempts.read_spec(attempt_dir)
+        attempt = Attempt(make(spec), spec, cancel)
+        return attempt.run()
+    except Exception as error:
+        if not isinstance(error, NotStarted):
+            traceback.print_exc()
+        if attempt is not None:
+            attempt.abandon()
+        else:
+            discard()
+        return _failed(error, attempt)
+
+
+def _failed(error: Exception, attempt: Attempt | None) -> Outcome:
+    """The record of a supervisor that could not go on: the disk is full, or it has a bug."""
+    started_at = attempt.started_at if attempt is not None else None
+    state = RunState.START_FAILED if started_at is None else RunState.FAILED
+    told = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+    reason = str(error) if isinstance(error, NotStarted) else f"Automa could not go on supervising it: {told}"
+    return Outcome(state, reason=reason, started_at=started_at, finished_at=time.time())
+
+
+def _leave_record(attempt_dir: Path, outcome: Outcome) -> None:
+    record = attempt_dir / attempts.EXIT
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            attempts.write_atomically(record, outcome.to_json())
+        except OSError as error:
+            if pause_s is None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                raise
+            # Where writing in place takes new space (btrfs, zfs), giving the reserve back makes room.
+            attempts.draft_of(record).unlink(missing_ok=True)
+            time.sleep(pause_s)
+        else:
+            return
