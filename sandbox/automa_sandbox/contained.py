@@ -49,7 +49,7 @@ class BubblewrapSandbox:
         return self._tree.status
 
     def start(self, spec: RunSpec) -> None:
-        self._stage.launch(self._machine.plan, spec, "{}" if spec.call_main else json.dumps(spec.params))
+        self._stage.launch(self._machine.plan, spec)
         self.loop.add(self._stage.info, self._read_info)
 
     def watcher(self, limits: Limits) -> Watcher:

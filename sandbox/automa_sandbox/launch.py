@@ -15,6 +15,7 @@ from automa.sdk.runs import Limits, RunSpec
 from automa_sandbox import bubblewrap
 from automa_sandbox.bubblewrap import Plan
 from automa_sandbox.cgroups import Group, Hierarchy
+from automa_sandbox.guest_config import guest_config
 from automa_sandbox.limits import limit_this_process
 
 # A range that systemd documents as free for any use: https://systemd.io/UIDS-GIDS/
@@ -47,13 +48,17 @@ class Stage:
     _go: int
     _files: dict[int, int]
 
-    def launch(self, plan: Plan, spec: RunSpec, json_params: str) -> None:
+    def launch(self, plan: Plan, spec: RunSpec) -> None:
         """Let the child become the sandbox of this run. What goes wrong in it shows on its stderr."""
         uid = random.SystemRandom().randint(_FIRST_UID, _LAST_UID) if plan.as_root else _INNER_UID
         if self.group is not None:
             self.group.limit(spec.limits)
         contents = {
-            bubblewrap.CONFIG_FD: _guest_config(plan, spec, json_params, uid),
+            bubblewrap.CONFIG_FD: guest_config(
+                spec,
+                become=uid if plan.as_root else None,
+                processes=None if plan.as_root else spec.limits.processes,
+            ),
             bubblewrap.ARGS_FD: bubblewrap.arguments(plan, spec),
             bubblewrap.PASSWD_FD: bubblewrap.passwd(uid),
             bubblewrap.GROUP_FD: bubblewrap.group(uid),
@@ -103,19 +108,6 @@ def set_stage(plan: Plan, seccomp: bytes, hierarchy: Hierarchy | None) -> Stage:
 def adopt_orphans() -> None:
     """Have this process inherit, and so be able to wait for, what its children leave behind."""
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
-
-
-def _guest_config(plan: Plan, spec: RunSpec, json_params: str, uid: int) -> bytes:
-    config = {
-        "entry": spec.entry,
-        "call_main": spec.call_main,
-        "params": spec.params if spec.call_main else json_params,
-        "env": {**bubblewrap.environment(), "AUTOMA_RUN_ID": spec.run_id, **spec.env},
-        "result_bytes": spec.limits.result_bytes,
-        "uid": uid if plan.as_root else None,
-        "processes": None if plan.as_root else spec.limits.processes,
-    }
-    return marshal.dumps(config, 2)
 
 
 def _file_with(data: bytes) -> int:
