@@ -135,7 +135,7 @@ class Attempt:
         self._loop.add(sandbox.stderr, self._read_stderr)
         self._loop.add(self._cancel.descriptor, self._take_signal)
         self._tie(self.spec.tie_to_pid)
-        self._watcher.start()
+        self._watcher.start(self.spec.mounts)
 
     def _tie(self, pid: int | None) -> None:
         if pid is None:
@@ -209,6 +209,7 @@ class Attempt:
             self._loop.drop(descriptor)  # whoever writes on and on costs us nothing
         if self._frames.ready and self.started_at is None:
             self.started_at, self._began = time.time(), time.monotonic()
+            self._watcher.look_at_scratch(self._sandbox.init)
             self._hints.started()
 
     def _read_or_close(self, descriptor: int) -> bytes:
@@ -244,11 +245,12 @@ class Attempt:
             "cancel": "Cancelled",
             "tied": "Cancelled: the command that had started this run ended",
             "memory": "More memory is used than the limit allows",
-            "disk": "More files are written than the limit allows",
+            "disk": "More is written than the limit allows",
+            "inodes": "More files and folders are made than the limit allows",
         }[why]
         self._say(f"{said}; the run is asked to end.")
         self._kill_at = time.monotonic() + limits.grace_s
-        if why in ("memory", "disk"):
+        if why in ("memory", "disk", "inodes"):
             self._sandbox.kill()
         else:
             self._sandbox.terminate()
@@ -279,6 +281,7 @@ class Attempt:
     def _finish(self) -> Outcome:
         usage = self._sandbox.usage(self._watcher.peak_bytes)
         end = decide(self._seen(usage))
+        self._watcher.close()
         has_result = end.state is RunState.SUCCEEDED and self._keep_result()
         if end.state is RunState.OOM_KILLED:
             self._say("Killed: the run used more memory than its limit allows.")
@@ -300,6 +303,7 @@ class Attempt:
             early_stderr=self._early_stderr.decode("utf-8", "replace"),
             timeout_s=self.spec.limits.timeout_s,
             result_refused=self._refusal(),
+            reached=(*(("processes",) if usage.forks_refused else ()), *self._watcher.reached()),
         )
 
     def _cpu_time_is_used_up(self, usage: Usage) -> bool:
@@ -331,6 +335,7 @@ class Attempt:
             end.exit_code,
             end.signal,
             end.reason,
+            end.ended_by,
             started_at=self.started_at,
             finished_at=time.time(),
             duration_s=time.monotonic() - self._began,
@@ -339,7 +344,7 @@ class Attempt:
             log_bytes=self._writer.bytes,
             log_cut_bytes=self._pump.cut_bytes,
             has_result=has_result,
-            enforcement=self._sandbox.enforcement(),
+            enforcement={**self._sandbox.enforcement(), **self._watcher.softened()},
         )
 
 

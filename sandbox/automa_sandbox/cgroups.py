@@ -175,6 +175,9 @@ class Group:
         name = "memory.oom_control" if self._hierarchy.version == 1 else "memory.events"
         return _field(self._at["memory"] / name, "oom_kill") or 0
 
+    def forks_refused(self) -> int | None:
+        return _field(self._at["pids"] / "pids.events", "max")
+
     def cpu_s(self) -> float | None:
         if self._hierarchy.version == 2:
             used = _field(self._folders[0] / "cpu.stat", "usage_usec")
@@ -186,7 +189,8 @@ class Group:
     def usage(self) -> Usage:
         peak = "memory.max_usage_in_bytes" if self._hierarchy.version == 1 else "memory.peak"
         bytes_ = _number(self._at["memory"] / peak)
-        return Usage(self.cpu_s(), None if bytes_ is None else int(bytes_), self.oom_kills())
+        peak_bytes = None if bytes_ is None else int(bytes_)
+        return Usage(self.cpu_s(), peak_bytes, self.oom_kills(), self.forks_refused())
 
     def remove(self) -> None:
         for folder in self._folders:

@@ -1,12 +1,12 @@
 """How a run ended: one pure decision over what was seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from signal import SIGKILL, SIGXCPU
 from typing import Literal
 
 from automa.sdk.runs import RunState
 
-Stop = Literal["timeout", "cpu_time", "cancel", "memory", "disk", "tied"]
+Stop = Literal["timeout", "cpu_time", "cancel", "memory", "disk", "inodes", "tied"]
 
 _ENDS_OF_CPU_TIME = (SIGKILL, SIGXCPU)
 """What the kernel sends at the resource limit."""
@@ -27,6 +27,8 @@ class Seen:
     early_stderr: str = ""
     timeout_s: float | None = None
     result_refused: str | None = None
+    reached: tuple[str, ...] = ()
+    """Limits at which the kernel answers a script with an error: those that it ran into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,30 @@ class End:
     exit_code: int | None = None
     signal: int | None = None
     reason: str | None = None
+    ended_by: str | None = None
+
+
+_LIMITS: dict[Stop, str] = {
+    "timeout": "timeout_s",
+    "cpu_time": "cpu_time_s",
+    "memory": "memory_bytes",
+    "disk": "disk_bytes",
+    "inodes": "disk_inodes",
+}
 
 
 def decide(seen: Seen) -> End:
-    """The state, with the exit code or the signal, and a sentence for people."""
+    """The state, with the exit code or the signal, a sentence for people, and the limit behind it, if any."""
+    end = _decide(seen)
+    if end.state is RunState.OOM_KILLED:
+        return replace(end, ended_by="memory_bytes")
+    if end.state is RunState.FAILED and end.ended_by is None and seen.reached and end.exit_code != 0:
+        told = f"{_sentence(end.reason)} It had reached its limit: {', '.join(seen.reached)}."
+        return replace(end, ended_by=seen.reached[0], reason=told)
+    return end
+
+
+def _decide(seen: Seen) -> End:
     code, signal = _code_or_signal(seen)
     if seen.stop is not None:
         return _stopped(seen, seen.stop, code, signal)
@@ -68,6 +90,10 @@ def _code_or_signal(seen: Seen) -> tuple[int | None, int | None]:
 
 
 def _stopped(seen: Seen, stop: Stop, code: int | None, signal: int | None) -> End:
+    return replace(_told(seen, stop, code, signal), ended_by=_LIMITS.get(stop))
+
+
+def _told(seen: Seen, stop: Stop, code: int | None, signal: int | None) -> End:
     forced = " It ignored the request to end and was killed." if seen.killed_after_grace else ""
     match stop:
         case "timeout":
@@ -81,7 +107,9 @@ def _stopped(seen: Seen, stop: Stop, code: int | None, signal: int | None) -> En
         case "memory":
             return End(RunState.OOM_KILLED, code, signal, "It needed more memory than it may use.")
         case "disk":
-            return End(RunState.FAILED, code, signal, "It wrote more files than it may.")
+            return End(RunState.FAILED, code, signal, "It wrote more than it may.")
+        case "inodes":
+            return End(RunState.FAILED, code, signal, "It made more files and folders than it may.")
 
 
 def _not_started(seen: Seen) -> End:
@@ -90,3 +118,7 @@ def _not_started(seen: Seen) -> End:
     said = " ".join(seen.early_stderr.split())[-500:]
     reason = f"The sandbox did not start: {said or f'it ended with code {seen.status}'}"
     return End(RunState.START_FAILED, None, None, reason)
+
+
+def _sentence(text: str | None) -> str:
+    return text or "" if not text or text.endswith((".", "!", "?")) else f"{text}."

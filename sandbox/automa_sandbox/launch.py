@@ -141,7 +141,9 @@ def _wait_and_become(plan: Plan, group: Group | None, go: int) -> None:
     limits = Limits(**values)
     if plan.as_root:
         _mount_scratch(plan.scratch, limits, uid)
-    limit_this_process(limits, own_user=plan.as_root, memory_by_cgroup=group is not None)
+    limit_this_process(
+        limits, count_by_user=plan.as_root and group is None, memory_by_cgroup=group is not None
+    )
     _reset_signals()
     # bubblewrap's own environment can be read in the sandbox: it is empty.
     os.execve(plan.bwrap, bubblewrap.command(plan), {})  # noqa: S606

@@ -5,13 +5,13 @@ import resource
 from automa.sdk.runs import Limits
 
 
-def limit_this_process(limits: Limits, *, own_user: bool, memory_by_cgroup: bool) -> None:
+def limit_this_process(limits: Limits, *, count_by_user: bool, memory_by_cgroup: bool) -> None:
     """Set the resource limits that the sandbox inherits. Called just before bubblewrap is started."""
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, limits.open_files)
     if limits.cpu_time_s is not None:
         _lower(resource.RLIMIT_CPU, max(1, round(limits.cpu_time_s)))
-    if own_user:  # counted per user: meaningful where no other run has the same one
+    if count_by_user:  # meaningful where no other run has the same user; a cgroup also counts refusals
         _lower(resource.RLIMIT_NPROC, limits.processes)
     if not memory_by_cgroup:
         # Not RLIMIT_AS: libraries reserve address space that they never use.

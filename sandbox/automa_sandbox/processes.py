@@ -3,6 +3,8 @@
 import os
 import signal
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -65,6 +67,15 @@ def kill(handle: int) -> None:
         return
 
 
+def bytes_written() -> int:
+    """What this process, and whichever of its children it has waited for, passed to write() and the like."""
+    try:
+        counts = Path("/proc/self/io").read_bytes()
+    except OSError:  # a kernel that does not count
+        return 0
+    return int(counts[counts.index(b"wchar:") + 6 :].split(None, 1)[0])
+
+
 def cpu_s(pids: list[int]) -> float:
     """The CPU time of these processes and of their children that have ended, in seconds."""
     return sum(_cpu_ticks(pid) for pid in pids) / os.sysconf("SC_CLK_TCK")
@@ -94,15 +105,30 @@ def private_bytes(pids: list[int]) -> tuple[int, int]:
 
 def memfd_bytes(pids: list[int]) -> int:
     """What lies in nameless files in memory that these processes have open."""
-    found: dict[int, int] = {}
+    found = {
+        stat.st_ino: stat.st_blocks * 512
+        for target, stat in _open_files(pids)
+        if target.startswith("/memfd:")
+    }
+    return sum(found.values())
+
+
+def unlinked_bytes(pids: list[int], device: int) -> int:
+    """What lies in files of this file system that these processes have open, and that have no name left."""
+    found = {
+        stat.st_ino: stat.st_blocks * 512
+        for _, stat in _open_files(pids)
+        if stat.st_dev == device and stat.st_nlink == 0
+    }
+    return sum(found.values())
+
+
+def _open_files(pids: list[int]) -> Iterator[tuple[str, os.stat_result]]:
+    """Where the descriptors of these processes lead. A process, or a descriptor, may go at any moment."""
     for pid in pids:
         folder = f"/proc/{pid}/fd"
-        try:
+        with suppress(OSError):
             for name in os.listdir(folder):  # noqa: PTH208 - only names are wanted
-                path = Path(folder, name)
-                if str(path.readlink()).startswith("/memfd:"):
-                    stat = path.stat()
-                    found[stat.st_ino] = stat.st_blocks * 512
-        except OSError:
-            continue
-    return sum(found.values())
+                with suppress(OSError):
+                    path = Path(folder, name)
+                    yield str(path.readlink()), path.stat()

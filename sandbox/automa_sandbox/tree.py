@@ -3,6 +3,7 @@
 import os
 import resource
 from contextlib import suppress
+from dataclasses import replace
 
 from automa.sdk.runs import Usage
 from automa_sandbox import processes
@@ -23,6 +24,7 @@ class Tree:
         self._group = group
         self._is_reaped = False
         self._used: list[resource.struct_rusage] = []
+        self._written = 0
         self._init_handle: int | None = None
         self._bwrap_handle = os.pidfd_open(bwrap)
         self._handles = {self._bwrap_handle}
@@ -59,7 +61,7 @@ class Tree:
         """Take bubblewrap's exit status; False if it has not ended (with os.WNOHANG)."""
         if self._is_reaped:
             return True
-        pid, status, usage = os.wait4(self._bwrap, options)
+        pid, status, usage = self._wait(self._bwrap, options)
         if pid == 0:
             return False
         code = os.waitstatus_to_exitcode(status)
@@ -70,19 +72,27 @@ class Tree:
 
     def usage(self, peak_bytes: int = 0) -> Usage:
         """What the whole tree used, after its end. `peak_bytes` was seen by whoever watched it."""
-        if self._group is not None:
-            return self._group.usage()
         self._reap_init()
+        if self._group is not None:
+            return replace(self._group.usage(), bytes_written=self._written or None)
         peak = max(peak_bytes, *(used.ru_maxrss * 1024 for used in self._used))
-        return Usage(sum(used.ru_utime + used.ru_stime for used in self._used), peak)
+        cpu_s = sum(used.ru_utime + used.ru_stime for used in self._used)
+        return Usage(cpu_s, peak, bytes_written=self._written or None)
 
     def _reap_init(self) -> None:
         """bubblewrap leaves its init unwaited for: it becomes ours, and knows what all its children used."""
         if self.init is not None:
             with suppress(ChildProcessError):
-                pid, _, usage = os.wait4(self.init, os.WNOHANG)
+                pid, _, usage = self._wait(self.init, os.WNOHANG)
                 if pid:
                     self._used.append(usage)
+
+    def _wait(self, pid: int, options: int) -> tuple[int, int, resource.struct_rusage]:
+        """Wait for a child. Like its time, the kernel then adds to ours what it and its children wrote."""
+        before = processes.bytes_written()
+        waited = os.wait4(pid, options)
+        self._written += processes.bytes_written() - before
+        return waited
 
     def _bwrap_ended(self, handle: int) -> None:
         self.reap()

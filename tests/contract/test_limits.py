@@ -1,10 +1,11 @@
 """A run gets what its limits say and no more, whichever way it tries."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from automa.sdk.runs import MiB, RunState
+from automa.sdk.runs import MiB, Mount, RunState
 from support.lab import QUICK, Lab
 
 ALLOCATES = "x = bytearray(400 * 1024 * 1024)\nprint(len(x))"
@@ -48,6 +49,7 @@ class TestMemory:
             return
         assert ended.state is RunState.OOM_KILLED, ended.explain()
         assert "memory" in (ended.outcome.reason or "")
+        assert ended.outcome.ended_by == "memory_bytes"
 
     async def test_files_in_memory_count(self, lab: Lab) -> None:
         ended = await lab.run(TMPFS, limits=replace(QUICK, disk_bytes=500 * MiB))
@@ -87,6 +89,15 @@ except OSError as error:
         ended = await lab.run(source, limits=replace(QUICK, processes=20))
         made = int(ended.out.split()[0])
         assert 15 <= made <= 20, ended.explain()
+        assert ended.outcome.ended_by is None  # the script came to terms with it
+
+    async def test_a_run_that_fails_at_the_limit_says_so(self, lab: Lab) -> None:
+        source = "import os, time\nwhile True:\n    if os.fork() == 0: time.sleep(60)"
+        ended = await lab.run(source, limits=replace(QUICK, processes=20))
+        assert ended.state is RunState.FAILED, ended.explain()
+        if ended.outcome.usage.forks_refused is None:
+            pytest.skip("without a control group nobody counts refused forks")
+        assert ended.outcome.ended_by == "processes"
 
     async def test_a_wild_fork_bomb_is_timed_out(self, lab: Lab) -> None:
         source = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
@@ -109,6 +120,7 @@ class TestProcessor:
         ended = await lab.run("while True: pass", limits=replace(QUICK, cpu_time_s=1))
         assert ended.state is RunState.TIMED_OUT, ended.explain()
         assert "CPU" in (ended.outcome.reason or "")
+        assert ended.outcome.ended_by == "cpu_time_s"
         assert 0.7 < (ended.outcome.usage.cpu_s or 0) < 5
 
     async def test_cpu_time_is_counted_over_all_children(self, lab: Lab) -> None:
@@ -147,16 +159,41 @@ except OSError as error: print(written, error.strerror)
         assert said == "No space left on device"
         assert int(written) <= 8 * MiB
 
-    async def test_files_are_counted(self, lab: Lab) -> None:
-        source = """
+    @pytest.mark.parametrize("place", ["/tmp", "/work", "/dev/shm"])
+    async def test_files_are_counted_wherever_they_are(self, lab: Lab, place: str) -> None:
+        source = f"""
+import time
 try:
-    for n in range(5000): open(f'/tmp/{n}', 'w').close()
+    for n in range(5000): open(f'{place}/{{n}}', 'w').close()
+    time.sleep(60)
 except OSError as error: print(n, error.strerror)
 """
         ended = await lab.run(source, limits=replace(QUICK, disk_inodes=500))
         if ended.outcome.enforcement["disk_inodes"] == "hard":
             assert ended.out.endswith("No space left on device\n"), ended.explain()
             assert int(ended.out.split()[0]) <= 500
+        else:
+            assert ended.outcome.ended_by == "disk_inodes", ended.explain()
+
+    async def test_a_run_that_fails_on_a_full_place_says_so(self, lab: Lab) -> None:
+        source = (
+            "import time\nwith open('/tmp/x', 'wb', buffering=0) as f:\n    while f.write(b'x' * 4096): pass"
+        )
+        ended = await lab.run(source, limits=replace(QUICK, disk_bytes=4 * MiB))
+        assert (ended.state, ended.outcome.exit_code) == (RunState.FAILED, 1)
+        assert ended.outcome.ended_by == "disk_bytes", ended.explain()
+        assert "No space left" in (ended.outcome.reason or "")
+
+    async def test_what_all_its_processes_wrote_is_reported(self, lab: Lab) -> None:
+        source = """
+import subprocess, sys
+write = "open('/tmp/' + __import__('uuid').uuid4().hex, 'wb').write(bytes(3 * 1024 * 1024))"
+for _ in range(2): subprocess.run([sys.executable, '-c', write], check=True)
+"""
+        written = (await lab.run(source)).outcome.usage.bytes_written
+        if written is None:
+            pytest.skip("this machine does not count what processes write")
+        assert 6 * MiB <= written < 7 * MiB
 
     async def test_nothing_else_can_be_written(self, lab: Lab) -> None:
         source = """
@@ -170,6 +207,75 @@ for folder, folders, _ in os.walk('/'):
 print(sorted(writable))
 """
         assert await lab.see(source) == "['/dev/shm', '/tmp', '/work']"
+
+
+@pytest.fixture
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the host that anybody may write into, with something in it already."""
+    folder = tmp_path_factory.mktemp("shared")
+    folder.chmod(0o777)
+    (folder / "before").write_bytes(bytes(8 * MiB))
+    return folder
+
+
+class TestWritableMounts:
+    LIMITS = replace(QUICK, disk_bytes=4 * MiB, disk_inodes=100)
+
+    async def test_what_a_run_adds_is_held_to_its_limit(self, lab: Lab, shared: Path) -> None:
+        source = """
+import os, time
+for n in range(8):
+    with open(f'/data/{n}', 'wb') as f: f.write(os.urandom(1024 * 1024))
+time.sleep(60)
+"""
+        mounts = (Mount(shared, "/data", writable=True),)
+        ended = await lab.run(source, mounts=mounts, limits=self.LIMITS)
+        assert (ended.state, ended.outcome.ended_by) == (RunState.FAILED, "disk_bytes"), ended.explain()
+        assert "wrote more" in (ended.outcome.reason or "")
+        assert ended.outcome.enforcement["disk_bytes"] == "soft"
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            "open(f'/data/{n}', 'w').close()",
+            "os.makedirs(f'/data/{n % 7}/{n}')",
+            "os.symlink('/', f'/data/{n}')",
+        ],
+        ids=["files", "folders", "links"],
+    )
+    async def test_files_folders_and_links_count(self, lab: Lab, shared: Path, make: str) -> None:
+        source = f"import os, time\nfor n in range(300): {make}\ntime.sleep(60)"
+        mounts = (Mount(shared, "/data", writable=True),)
+        ended = await lab.run(source, mounts=mounts, limits=self.LIMITS)
+        assert (ended.state, ended.outcome.ended_by) == (RunState.FAILED, "disk_inodes"), ended.explain()
+
+    async def test_a_file_without_a_name_counts_too(self, lab: Lab, shared: Path) -> None:
+        source = """
+import os, time
+f = open('/data/x', 'wb', buffering=0)
+os.unlink('/data/x')
+for _ in range(8): f.write(os.urandom(1024 * 1024))
+time.sleep(60)
+"""
+        mounts = (Mount(shared, "/data", writable=True),)
+        ended = await lab.run(source, mounts=mounts, limits=self.LIMITS)
+        assert (ended.state, ended.outcome.ended_by) == (RunState.FAILED, "disk_bytes"), ended.explain()
+
+    async def test_what_was_there_before_does_not_count(self, lab: Lab, shared: Path) -> None:
+        source = "import time\nopen('/data/x', 'w').write('x')\ntime.sleep(1.2)\nprint('kept')"
+        mounts = (Mount(shared, "/data", writable=True),)
+        assert await lab.see(source, mounts=mounts, limits=self.LIMITS) == "kept"
+        assert (shared / "x").read_text() == "x"
+
+
+class TestTime:
+    async def test_the_limit_is_named(self, lab: Lab) -> None:
+        ended = await lab.run("import time; time.sleep(60)", limits=replace(QUICK, timeout_s=0.3, grace_s=0))
+        assert (ended.state, ended.outcome.ended_by) == (RunState.TIMED_OUT, "timeout_s")
+
+    async def test_whatever_else_ends_a_run_is_no_limit(self, lab: Lab) -> None:
+        for source in ("print(1)", "raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"):
+            assert (await lab.run(source)).outcome.ended_by is None
 
 
 class TestFiles:

@@ -165,12 +165,18 @@ def _report(result: "LocalResult", limits: dict[str, Any], runner: str) -> dict[
         "exit_code": outcome.exit_code,
         "signal": outcome.signal,
         "reason": outcome.reason,
+        "ended_by": outcome.ended_by,
         "started_at": started.isoformat() if started else None,
         "duration_s": round(outcome.duration_s, 6),
         "result": result.result,
         "runner": runner,
         "limits": limits,
         "enforcement": outcome.enforcement,
+        "usage": {
+            "cpu_s": outcome.usage.cpu_s,
+            "peak_memory_bytes": outcome.usage.peak_memory_bytes,
+            "bytes_written": outcome.usage.bytes_written,
+        },
         "log": [
             {"seq": line.seq, "ts": line.ts, "stream": line.stream.label, "text": line.text}
             for line in result.log

@@ -204,7 +204,7 @@ class Dispatcher:
             entry=row.entry,
             call_main=row.call_main,
             params=row.params,
-            limits=Limits(**row.limits),
+            limits=Limits.from_json(row.limits),
             notify_path=self._hints.path,
         )
         write_spec(spec)

@@ -49,11 +49,13 @@ class RunRow(Base):
     exit_code: Mapped[int | None]
     signal: Mapped[int | None]
     reason: Mapped[str | None] = mapped_column(Text)
+    ended_by: Mapped[str | None] = mapped_column(String(40))
     duration_s: Mapped[float | None] = mapped_column(Float)
     has_result: Mapped[bool]
     enforcement: Mapped[JsonObject] = mapped_column(Json)
     cpu_s: Mapped[float | None] = mapped_column(Float)
     peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    bytes_written: Mapped[int | None] = mapped_column(BigInteger)
     log_lines: Mapped[int] = mapped_column(BigInteger)
     log_bytes: Mapped[int] = mapped_column(BigInteger)
     log_cut_bytes: Mapped[int] = mapped_column(BigInteger)

@@ -1,13 +1,13 @@
 """What the dispatcher has to write down about runs: each piece knows its own change of state."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from automa.audit.change import Change
 from automa.runs import repository
-from automa.sdk.runs import Outcome, RunState
+from automa.sdk.runs import Limits, Outcome, RunState
 from automa.storage.tables import utc_now
 
 LOST = (
@@ -49,12 +49,14 @@ class Ended:
             "exit_code": outcome.exit_code,
             "signal": outcome.signal,
             "reason": outcome.reason,
+            "ended_by": outcome.ended_by,
             "finished_at": moment(outcome.finished_at) or utc_now(),
             "duration_s": outcome.duration_s,
             "has_result": outcome.has_result,
             "enforcement": outcome.enforcement,
             "cpu_s": outcome.usage.cpu_s,
             "peak_memory_bytes": outcome.usage.peak_memory_bytes,
+            "bytes_written": outcome.usage.bytes_written,
             "log_lines": outcome.log_lines,
             "log_bytes": outcome.log_bytes,
             "log_cut_bytes": outcome.log_cut_bytes,
@@ -68,6 +70,7 @@ class Ended:
             "exit_code": outcome.exit_code,
             "signal": outcome.signal,
             "reason": outcome.reason,
+            "ended_by": outcome.ended_by,
         }
         change.audit("run.finish", "run", self.run_id, state=state.value, **facts)
         change.emit(f"run.{state.value}", self.run_id, owner_id=self.owner_id, **facts)
@@ -125,11 +128,14 @@ def checked(outcome: Outcome) -> Outcome:
         raise ValueError(f"{outcome.state} is no end of an attempt")
     usage = outcome.usage
     times = (outcome.finished_at, outcome.duration_s, outcome.started_at, usage.cpu_s)
-    sizes = (outcome.log_lines, outcome.log_bytes, outcome.log_cut_bytes, usage.peak_memory_bytes)
+    kept = (outcome.log_lines, outcome.log_bytes, outcome.log_cut_bytes)
+    sizes = (*kept, usage.peak_memory_bytes, usage.bytes_written)
     codes = (outcome.exit_code, outcome.signal)
     for values, most in ((times, _MOST_SECONDS), (sizes, _MOST_BYTES), (codes, _MOST_CODE)):
         if not all(value is None or 0 <= value <= most for value in values):  # NaN is not, either
             raise ValueError("a number in it is out of bounds")
+    if outcome.ended_by is not None and outcome.ended_by not in {item.name for item in fields(Limits)}:
+        raise ValueError(f"{outcome.ended_by!r} is no limit")
     # PostgreSQL keeps no NUL, and no database keeps half a surrogate pair.
     reason = outcome.reason and outcome.reason.replace("\0", "�").encode("utf-8", "replace").decode()
     return replace(outcome, reason=reason)

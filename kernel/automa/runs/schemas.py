@@ -50,6 +50,7 @@ class UsageView(BaseModel):
 
     cpu_s: float | None
     peak_memory_bytes: int | None
+    bytes_written: int | None = Field(description="What it wrote to files, pipes and sockets.")
 
 
 class LogSummary(BaseModel):
@@ -85,6 +86,9 @@ class RunView(BaseModel):
     exit_code: int | None
     signal: int | None
     reason: str | None
+    ended_by: str | None = Field(
+        description="The limit that ended it, or that it had reached when it failed, by its name in `limits`."
+    )
     has_result: bool
     usage: UsageView
     log: LogSummary
@@ -117,8 +121,11 @@ class RunView(BaseModel):
             exit_code=row.exit_code,
             signal=row.signal,
             reason=row.reason,
+            ended_by=row.ended_by,
             has_result=row.has_result,
-            usage=UsageView.model_construct(cpu_s=row.cpu_s, peak_memory_bytes=row.peak_memory_bytes),
+            usage=UsageView.model_construct(
+                cpu_s=row.cpu_s, peak_memory_bytes=row.peak_memory_bytes, bytes_written=row.bytes_written
+            ),
             log=LogSummary.model_construct(
                 lines=row.log_lines, bytes=row.log_bytes, cut_bytes=row.log_cut_bytes
             ),

@@ -163,10 +163,11 @@ def read_spec(attempt_dir: Path) -> RunSpec:
 def read_supervisor(attempt_dir: Path) -> Supervisor | None:
     """Who supervises, or None if no supervisor ever got so far. A torn record belongs to a dead one."""
     try:
-        return Supervisor(**json.loads((attempt_dir / SUPERVISOR).read_bytes()))
+        body = json.loads((attempt_dir / SUPERVISOR).read_bytes())
+        return Supervisor(body["boot_id"], body["pid"], body["start_time"])
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KeyError):
         return Supervisor("torn", 0, -1)
 
 

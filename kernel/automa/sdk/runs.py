@@ -4,7 +4,7 @@ The small sandbox processes import this room too, so it must stay cheap to impor
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
@@ -69,6 +69,10 @@ class Limits:
     timeout_s: float | None = 3600.0
     grace_s: float = 10.0
 
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Self:
+        return cls(**_known(cls, body))
+
 
 Enforcement = Literal["hard", "soft", "none"]
 """`hard`: the kernel holds the whole tree to it. `soft`: per process or by watching. `none`: not enforced."""
@@ -88,7 +92,7 @@ class Mount:
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Self:
-        return cls(Path(body["source"]), body["target"], body["writable"])
+        return cls(Path(body["source"]), body["target"], body.get("writable", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +141,25 @@ class RunSpec:
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Self:
+        """What an older or newer release wrote, too: unknown names are passed over, missing ones default."""
         network = body.get("network", {})
         values: dict[str, Any] = {
-            **body,
+            **_known(cls, body),
             "attempt_dir": Path(body["attempt_dir"]),
             "app_dir": Path(body["app_dir"]),
             "environment": _path(body.get("environment")),
             "mounts": tuple(Mount.from_json(one) for one in body.get("mounts", ())),
             "network": Network(network.get("mode", "none"), tuple(network.get("allow", ()))),
             "notify_path": _path(body.get("notify_path")),
-            "limits": Limits(**body["limits"]),
+            "limits": Limits.from_json(body.get("limits", {})),
         }
         return cls(**values)
+
+
+def _known(kind: type[Any], body: dict[str, Any]) -> dict[str, Any]:
+    """What of it this release knows: supervisors outlive an upgrade, and a downgrade."""
+    names = {item.name for item in fields(kind)}
+    return {name: value for name, value in body.items() if name in names}
 
 
 def _path(text: str | None) -> Path | None:
@@ -162,6 +173,10 @@ class Usage:
     cpu_s: float | None = None
     peak_memory_bytes: int | None = None
     oom_kills: int | None = None
+    forks_refused: int | None = None
+    """How often the limit of processes was in the way."""
+    bytes_written: int | None = None
+    """What its processes wrote to files, pipes and sockets, as the kernel counts; not through mappings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +188,8 @@ class Outcome:
     signal: int | None = None
     reason: str | None = None
     """One sentence for people; always there unless the run succeeded."""
+    ended_by: str | None = None
+    """The limit that ended it, or that it had run into when it failed, by its name in `Limits`."""
     started_at: float | None = None
     """Epoch seconds at which the guest was about to run user code; None if it never got there."""
     finished_at: float = 0.0
@@ -190,7 +207,9 @@ class Outcome:
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Self:
-        values: dict[str, Any] = {**body, "state": RunState(body["state"]), "usage": Usage(**body["usage"])}
+        """What an older or newer release wrote, too. Raises ValueError for a state that is not known."""
+        usage = Usage(**_known(Usage, body.get("usage", {})))
+        values: dict[str, Any] = {**_known(cls, body), "state": RunState(body["state"]), "usage": usage}
         return cls(**values)
 
 

@@ -1,5 +1,6 @@
 """Bringing the database to the tables that this release knows, at every start."""
 
+import re
 from importlib import resources
 from typing import Any
 
@@ -9,6 +10,7 @@ from automa.errors import ConfigError
 from automa.storage.session import Storage
 
 VERSION_TABLE = "automa_alembic_version"
+_REVISION = re.compile(r'^(revision|down_revision) = "(.*)"$', re.MULTILINE)
 
 
 async def migrate(storage: Storage) -> bool:
@@ -31,9 +33,14 @@ async def migrate(storage: Storage) -> bool:
 
 
 def known_revisions() -> list[str]:
-    """The kernel's revisions, oldest first: the files are named `<number>_<what>.py`."""
+    """The kernel's revisions, oldest first: each file names itself and the one before it."""
     files = resources.files("automa_migrations.versions").iterdir()
-    return sorted(file.name.partition("_")[0] for file in files if file.name[:4].isdigit())
+    heads = [_REVISION.findall(file.read_text("utf-8")) for file in files if file.name.endswith(".py")]
+    after = {named.get("down_revision"): named["revision"] for named in map(dict, heads) if named}
+    chain: list[str] = []
+    while (following := after.get(chain[-1] if chain else None)) is not None:
+        chain.append(following)
+    return chain
 
 
 def current_revision(connection: Connection) -> str | None:

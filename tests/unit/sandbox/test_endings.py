@@ -3,7 +3,7 @@
 import pytest
 
 from automa.sdk.runs import RunState
-from automa_sandbox.endings import Seen, decide
+from automa_sandbox.endings import Seen, Stop, decide
 
 
 class TestDecide:
@@ -59,6 +59,29 @@ class TestDecide:
         assert (
             decide(Seen(ready=True, status=1, told_exit=1, cpu_time_is_used_up=True)).state is RunState.FAILED
         )
+
+    @pytest.mark.parametrize(
+        ("stop", "limit"),
+        [
+            ("timeout", "timeout_s"),
+            ("cpu_time", "cpu_time_s"),
+            ("memory", "memory_bytes"),
+            ("disk", "disk_bytes"),
+            ("inodes", "disk_inodes"),
+            ("cancel", None),
+            ("tied", None),
+        ],
+    )
+    def test_the_limit_that_ended_it_is_named(self, stop: Stop, limit: str | None) -> None:
+        assert decide(Seen(ready=True, status=143, stop=stop, timeout_s=1)).ended_by == limit
+
+    def test_a_limit_that_was_reached_explains_a_failure_and_nothing_else(self) -> None:
+        reached = ("processes", "disk_bytes")
+        failed = decide(Seen(ready=True, status=1, told_exit=1, note="OSError: no", reached=reached))
+        assert failed.ended_by == "processes"
+        assert failed.reason == "OSError: no. It had reached its limit: processes, disk_bytes."
+        assert decide(Seen(ready=True, status=0, told_exit=0, reached=reached)).ended_by is None
+        assert decide(Seen(ready=True, status=143, stop="cancel", reached=reached)).ended_by is None
 
     def test_a_refused_result_fails_a_run_that_exited_well(self) -> None:
         end = decide(Seen(ready=True, status=0, told_exit=0, result_refused="no"))
