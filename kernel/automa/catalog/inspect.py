@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from automa.catalog.docstrings import Documentation, read_docstring
+from automa.catalog.inline import Block, read_block
 from automa.catalog.names import Names, is_writable
 from automa.catalog.signature import ANY_OBJECT, Function, schema_of
 from automa.catalog.source import JsonObject, Problem, Source, SourceError, read_source
@@ -85,23 +86,27 @@ def _find_main(tree: ast.Module) -> Function | None:
 
 def _is_called(source: Source, main: Function | None) -> bool:
     """Whether Automa calls `main`: `entry` of `[tool.automa]` says so, else the shape of the file."""
-    wanted = _wanted_entry(source.metadata)
+    block = read_block(source.text)
+    wanted = _wanted_entry(block)
     if wanted is None:
         return main is not None and not any(_is_guard(node) for node in source.tree.body)
     if wanted == "main" and main is None:
-        raise SourceError(
-            1, 1, '`[tool.automa]` says entry = "main", but there is no main() at the top level'
+        raise block.error(
+            '`[tool.automa]` says entry = "main", but there is no main() at the top level', *_ENTRY
         )
     return wanted == "main"
 
 
-def _wanted_entry(metadata: dict[str, Any]) -> str | None:
-    tool = metadata.get("tool", {})
+_ENTRY = ("tool", "automa", "entry")
+
+
+def _wanted_entry(block: Block) -> str | None:
+    tool = block.content.get("tool", {})
     automa: Any = tool.get("automa", {}) if isinstance(tool, dict) else {}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     entry: Any = automa.get("entry") if isinstance(automa, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if entry not in (None, "main", "script"):
-        raise SourceError(
-            1, 1, '`entry` of `[tool.automa]` must be "main" (call it) or "script" (run the file)'
+        raise block.error(
+            '`entry` of `[tool.automa]` must be "main" (call it) or "script" (run the file)', *_ENTRY
         )
     return entry
 

@@ -1,10 +1,8 @@
-"""From the bytes of a Python file to its syntax tree and its inline metadata. Nothing is ever executed."""
+"""From the bytes of a Python file to its text and its syntax tree. Nothing is ever executed."""
 
 import ast
 import io
-import re
 import tokenize
-import tomllib
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +11,6 @@ MAX_SOURCE_BYTES = 1024 * 1024
 """Parsing a hostile source takes up to 900 times its size in memory, an honest one 100 times."""
 
 JsonObject = dict[str, Any]
-
-_BLOCK_START = re.compile(r"# /// ([a-zA-Z0-9-]+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +36,14 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
+    text: str
     tree: ast.Module
-    metadata: dict[str, Any]
-    """The PEP 723 block `script`, parsed; empty if there is none."""
 
 
 def read_source(data: bytes) -> Source:
     """Raises SourceError."""
     text = decode(data)
-    return Source(_parse(text), read_metadata(text))
+    return Source(text, _parse(text))
 
 
 def decode(data: bytes) -> str:
@@ -86,42 +81,3 @@ def _parse(text: str) -> ast.Module:
         raise SourceError(1, 1, "the file is nested too deeply, or too large, to be parsed") from None
     except (ValueError, OverflowError) as error:
         raise SourceError(1, 1, str(error)) from None
-
-
-def read_metadata(text: str) -> dict[str, Any]:
-    """The content of the inline metadata block `script` (PEP 723). Raises SourceError."""
-    found: dict[str, Any] | None = None
-    lines = text.splitlines()
-    number = 0
-    while number < len(lines):
-        start = _BLOCK_START.fullmatch(lines[number])
-        end = _end_of_block(lines, number) if start else None
-        if start and end is not None:
-            if start[1] == "script":
-                if found is not None:
-                    raise SourceError(number + 1, 1, "there are two `# /// script` blocks")
-                found = _read_block(lines[number + 1 : end], number + 2)
-            number = end
-        number += 1
-    return found or {}
-
-
-def _end_of_block(lines: list[str], start: int) -> int | None:
-    """The last `# ///` of the comment lines that follow: what PEP 723 says."""
-    end = None
-    for number in range(start + 1, len(lines)):
-        line = lines[number]
-        if line != "#" and not line.startswith("# "):
-            break
-        if line.rstrip() == "# ///":
-            end = number
-    return end
-
-
-def _read_block(lines: list[str], first_line: int) -> dict[str, Any]:
-    content = "\n".join(line[2:] for line in lines)
-    try:
-        return tomllib.loads(content)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        detail = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
-        raise SourceError(first_line, 1, f"the `# /// script` block is not valid TOML: {detail}") from None

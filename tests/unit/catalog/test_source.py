@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from automa.catalog.source import MAX_SOURCE_BYTES, SourceError, decode, read_metadata, read_source
+from automa.catalog.source import MAX_SOURCE_BYTES, SourceError, decode, read_source
 
 
 def problem(source: bytes) -> tuple[int, int, str]:
@@ -84,28 +84,3 @@ class TestParse:
             read_source(noise)
         except SourceError as error:
             assert error.problem.line >= 1 <= error.problem.column  # noqa: PT017
-
-
-class TestMetadata:
-    BLOCK = '# /// script\n# requires-python = ">=3.11"\n#\n# [tool.automa]\n# entry = "main"\n# ///\n'
-
-    def test_the_inline_block_is_toml(self) -> None:
-        found = read_metadata(f"#!/usr/bin/env python3\n{self.BLOCK}print(1)\n")
-        assert found == {"requires-python": ">=3.11", "tool": {"automa": {"entry": "main"}}}
-
-    def test_other_blocks_and_unfinished_ones_are_comments(self) -> None:
-        assert read_metadata('# /// script\n# x = "1"\nprint(1)\n') == {}
-        assert read_metadata('# /// other\n# x = "1"\n# ///\n') == {}
-
-    def test_a_block_ends_at_the_last_mark_of_its_comment(self) -> None:
-        text = '# /// script\n# x = """\n# ///\n# """\n# ///\n'
-        assert read_metadata(text) == {"x": "///\n"}
-
-    def test_two_blocks_are_a_problem(self) -> None:
-        assert problem((self.BLOCK + "\n" + self.BLOCK).encode())[2].startswith("there are two")
-
-    @pytest.mark.parametrize("line", ["x =", "x = " + "[" * 5000, "[a]\n# [a]"])
-    def test_a_block_that_is_not_toml_is_a_problem(self, line: str) -> None:
-        number, _, message = problem(f"\n# /// script\n# {line}\n# ///\n".encode())
-        assert number == 3
-        assert "not valid TOML" in message
