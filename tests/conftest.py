@@ -1,5 +1,6 @@
 """Fixtures that all tests share: a home, settings, real databases, and people."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from automa.audit.change import Changes, changes_on
 from automa.config import Settings
 from automa.storage.session import Storage
 from automa.tables import metadata
+from support.docker_engine import DockerEngine, start_docker
 from support.postgres import PostgresServer, start_postgres
 from support.server import Client, Server
 
@@ -33,6 +35,15 @@ def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL of this test session (of this worker), stopped at its end."""
     with start_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
+    """A real Docker engine of this test session (of this worker), stopped at its end."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with start_docker(tmp_path_factory.mktemp("docker"), shared) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -54,6 +54,11 @@ class Sandbox(Protocol):
         """The exit code of the script, or 128 + the number of the signal that ended it."""
         ...
 
+    @property
+    def vanished(self) -> bool:
+        """Whether it ended without a status, and not by us."""
+        ...
+
     def start(self, spec: RunSpec) -> None:
         """Let the script begin. What goes wrong later shows on its stderr."""
         ...
@@ -304,6 +309,7 @@ class Attempt:
             timeout_s=self.spec.limits.timeout_s,
             result_refused=self._refusal(),
             reached=(*(("processes",) if usage.forks_refused else ()), *self._watcher.reached()),
+            vanished=self._sandbox.vanished,
         )
 
     def _cpu_time_is_used_up(self, usage: Usage) -> bool:

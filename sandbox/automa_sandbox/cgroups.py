@@ -112,13 +112,64 @@ def _folder(mounts: str, kind: str, controller: str | None, path: str) -> Path |
     return None
 
 
-class Group:
+class Counters:
+    """What a group has counted."""
+
+    def __init__(self, version: int, at: dict[str, Path]) -> None:
+        """`at` maps a controller to the group's folder; version 2 has one for all."""
+        self._version = version
+        self._at = at
+
+    def oom_kills(self) -> int:
+        name = "memory.oom_control" if self._version == 1 else "memory.events"
+        return _field(self._at["memory"] / name, "oom_kill") or 0
+
+    def forks_refused(self) -> int | None:
+        return _field(self._at.get("pids", self._at["memory"]) / "pids.events", "max")
+
+    def cpu_s(self) -> float | None:
+        if self._version == 2:
+            used = _field(self._at["memory"] / "cpu.stat", "usage_usec")
+            return None if used is None else used / 1e6
+        if "cpuacct" not in self._at:
+            return None
+        return _number(self._at["cpuacct"] / "cpuacct.usage", 1e-9)
+
+    def usage(self) -> Usage:
+        peak = "memory.max_usage_in_bytes" if self._version == 1 else "memory.peak"
+        bytes_ = _number(self._at["memory"] / peak)
+        peak_bytes = None if bytes_ is None else int(bytes_)
+        return Usage(self.cpu_s(), peak_bytes, self.oom_kills(), self.forks_refused())
+
+
+def counters_of(pid: int) -> Counters | None:
+    """Those of the groups in which a process is, if they can be seen from here."""
+    try:
+        own = Path(f"/proc/{pid}/cgroup").read_text()
+        mounts = Path("/proc/self/mountinfo").read_text()
+    except OSError:
+        return None
+    at: dict[str, Path] = {}
+    unified: Path | None = None
+    for line in own.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            unified = _folder(mounts, "cgroup2", None, path)
+        for controller in set(controllers.split(",")) & set(_V1):
+            folder = _folder(mounts, "cgroup", controller, path)
+            if folder is not None:
+                at[controller] = folder
+    if "memory" in at:
+        return Counters(1, at)
+    return None if unified is None else Counters(2, {"memory": unified})
+
+
+class Group(Counters):
     """The groups of one run, one per folder of the hierarchy."""
 
     def __init__(self, hierarchy: Hierarchy) -> None:
         name = f"{_RUN}{os.getpid()}"
-        self._hierarchy = hierarchy
-        self._at = {key: parent / name for key, parent in hierarchy.parents.items()}
+        super().__init__(hierarchy.version, {key: parent / name for key, parent in hierarchy.parents.items()})
         self._folders = list(dict.fromkeys(self._at.values()))
         self.limits_cpu = False
         for folder in self._folders:
@@ -127,7 +178,7 @@ class Group:
 
     def limit(self, limits: Limits) -> None:
         """Hold everything in it to these limits from now on."""
-        if self._hierarchy.version == 1:
+        if self._version == 1:
             self._limit_version_1(limits)
         else:
             self._limit_version_2(limits)
@@ -164,33 +215,12 @@ class Group:
     def kill(self) -> None:
         """KILL for every process in it."""
         for folder in self._folders:
-            if self._hierarchy.version == 2 and (folder / "cgroup.kill").exists():
+            if self._version == 2 and (folder / "cgroup.kill").exists():
                 _write(folder / "cgroup.kill", "1")
                 continue
             for pid in (folder / "cgroup.procs").read_text().split():
                 with suppress(OSError):
                     os.kill(int(pid), 9)
-
-    def oom_kills(self) -> int:
-        name = "memory.oom_control" if self._hierarchy.version == 1 else "memory.events"
-        return _field(self._at["memory"] / name, "oom_kill") or 0
-
-    def forks_refused(self) -> int | None:
-        return _field(self._at["pids"] / "pids.events", "max")
-
-    def cpu_s(self) -> float | None:
-        if self._hierarchy.version == 2:
-            used = _field(self._folders[0] / "cpu.stat", "usage_usec")
-            return None if used is None else used / 1e6
-        if "cpuacct" not in self._at:
-            return None
-        return _number(self._at["cpuacct"] / "cpuacct.usage", 1e-9)
-
-    def usage(self) -> Usage:
-        peak = "memory.max_usage_in_bytes" if self._hierarchy.version == 1 else "memory.peak"
-        bytes_ = _number(self._at["memory"] / peak)
-        peak_bytes = None if bytes_ is None else int(bytes_)
-        return Usage(self.cpu_s(), peak_bytes, self.oom_kills(), self.forks_refused())
 
     def remove(self) -> None:
         for folder in self._folders:

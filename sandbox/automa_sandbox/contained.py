@@ -28,6 +28,8 @@ class Machine:
 class BubblewrapSandbox:
     """One sandbox, from its prepared stage to its end. Implements `automa_sandbox.attempt.Sandbox`."""
 
+    vanished = False
+
     def __init__(self, machine: Machine, stage: Stage) -> None:
         self.loop = Loop()
         self.stdout, self.stderr, self.frames = stage.stdout, stage.stderr, stage.frames

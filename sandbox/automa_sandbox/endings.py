@@ -29,6 +29,8 @@ class Seen:
     result_refused: str | None = None
     reached: tuple[str, ...] = ()
     """Limits at which the kernel answers a script with an error: those that it ran into."""
+    vanished: bool = False
+    """Whether the sandbox ended and nobody who could have ended it said how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def _decide(seen: Seen) -> End:
     if seen.oom_kills:
         reason = "A process of it was killed for using more memory than the run may use."
         return End(RunState.OOM_KILLED, code, signal, reason)
+    if seen.vanished:
+        return End(RunState.LOST, None, None, "Its sandbox was ended from outside.")
     if signal in _ENDS_OF_CPU_TIME and seen.cpu_time_is_used_up:
         return _stopped(seen, "cpu_time", code, signal)
     if signal is not None:

@@ -3,6 +3,9 @@
 import asyncio
 import os
 import signal
+from pathlib import Path
+
+from automa.sdk import attempts
 
 
 class ShimExecution:
@@ -48,3 +51,18 @@ class ShimExecution:
         self._ended.get_loop().remove_reader(self._handle)
         if not self._ended.done():
             self._ended.set_result(None)
+
+
+def adopt_live(attempt_dir: Path) -> ShimExecution | None:
+    """A handle of the shim that supervises this attempt, or None if it is dead or never was."""
+    supervisor = attempts.read_supervisor(attempt_dir)
+    if supervisor is None or not supervisor.is_alive():
+        return None
+    try:
+        handle = os.pidfd_open(supervisor.pid)
+    except ProcessLookupError:
+        return None
+    if not supervisor.is_alive():  # the number may have been reused before the handle was opened
+        os.close(handle)
+        return None
+    return ShimExecution(handle)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 # Runs in the interpreter in question, which may be older or newer than ours.
-_QUERY = """
+QUERY = """
 import sys, marshal, importlib.util
 sources = marshal.loads(sys.stdin.buffer.read())
 head = importlib.util.MAGIC_NUMBER + bytes(12)
@@ -26,7 +26,9 @@ sys.stdout.buffer.write(marshal.dumps(answer, 2))
 """
 
 _GUEST = Path(__file__).with_name("guest")
-_MODULES = ("main", "results", "params")
+_MODULES = ("main", "init", "results", "params")
+_PROGRAMS = ("main", "init")
+"""What is started by its file; the others are modules of a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,7 @@ class InterpreterUnusable(Exception):
 def prepare(python: str, folder: Path) -> Interpreter:
     """Ask an interpreter about itself and put the harness, compiled for it, under `folder`."""
     answer = _ask(python)
-    files: dict[str, bytes] = answer["files"]
-    digest = hashlib.sha256(b"".join(files[name] for name in _MODULES)).hexdigest()[:16]
-    harness = folder / f"harness-{digest}"
-    if not harness.exists():
-        _write_harness(harness, files)
+    harness = keep_harness(answer["files"], folder)
     outside = {str(Path(prefix).resolve()) for prefix in answer["prefixes"]}
     executable = str(Path(answer["executable"]).resolve())
     # A prefix of / or /usr is a distribution's interpreter: it comes with /usr.
@@ -59,17 +57,28 @@ def prepare(python: str, folder: Path) -> Interpreter:
     return Interpreter(executable, tuple(prefixes), answer["version"], harness)
 
 
+def keep_harness(files: dict[str, bytes], folder: Path) -> Path:
+    """The folder with these compiled files under `folder`, named for what they hold."""
+    digest = hashlib.sha256(b"".join(files[name] for name in _MODULES)).hexdigest()[:16]
+    harness = folder / f"harness-{digest}"
+    if not harness.exists():
+        _write_harness(harness, files)
+    return harness
+
+
+def question() -> bytes:
+    """What QUERY reads: the sources of the harness."""
+    return marshal.dumps({name: (_GUEST / f"{name}.py").read_bytes() for name in _MODULES}, 2)
+
+
 def _in_usr(path: str) -> bool:
     return path.startswith("/usr/")
 
 
 def _ask(python: str) -> dict[str, Any]:
-    sources = {name: (_GUEST / f"{name}.py").read_bytes() for name in _MODULES}
-    command = [python, "-I", "-S", "-c", _QUERY]
+    command = [python, "-I", "-S", "-c", QUERY]
     try:
-        done = subprocess.run(
-            command, input=marshal.dumps(sources, 2), capture_output=True, timeout=30, check=False
-        )
+        done = subprocess.run(command, input=question(), capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InterpreterUnusable(f"{python} does not start: {error}") from error
     if done.returncode != 0:
@@ -83,9 +92,9 @@ def _write_harness(harness: Path, files: dict[str, bytes]) -> None:
     draft = harness.with_name(f".{harness.name}.{id(files)}")
     package = draft / "automa_guest"
     package.mkdir(parents=True)
-    (draft / "main.pyc").write_bytes(files["main"])
-    for name in _MODULES[1:]:
-        (package / f"{name}.pyc").write_bytes(files[name])
+    for name in _MODULES:
+        place = draft if name in _PROGRAMS else package
+        (place / f"{name}.pyc").write_bytes(files[name])
     for path in (draft, *draft.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     draft.rename(harness)

@@ -4,7 +4,6 @@ import ctypes
 import fcntl
 import marshal
 import os
-import random
 import signal
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -17,9 +16,7 @@ from automa_sandbox.bubblewrap import Plan
 from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.guest_config import guest_config
 from automa_sandbox.limits import limit_this_process
-
-# A range that systemd documents as free for any use: https://systemd.io/UIDS-GIDS/
-_FIRST_UID, _LAST_UID = 1_879_048_192, 2_147_352_575
+from automa_sandbox.users import random_uid
 
 _PIPE_BYTES = 256 * 1024
 _INNER_UID = 1000
@@ -50,7 +47,7 @@ class Stage:
 
     def launch(self, plan: Plan, spec: RunSpec) -> None:
         """Let the child become the sandbox of this run. What goes wrong in it shows on its stderr."""
-        uid = random.SystemRandom().randint(_FIRST_UID, _LAST_UID) if plan.as_root else _INNER_UID
+        uid = random_uid() if plan.as_root else _INNER_UID
         if self.group is not None:
             self.group.limit(spec.limits)
         contents = {

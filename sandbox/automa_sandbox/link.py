@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ _MESSAGE_BYTES = 64 * 1024
 _LOG_BYTES = 1024 * 1024
 _BOOT = (
     "import json, sys; settings = json.loads(sys.argv[1]); sys.path += settings['paths']; "
-    "from automa_sandbox.host import main; main(settings)"
+    "from importlib import import_module; import_module(settings['module']).main(settings)"
 )
 
 
@@ -57,17 +58,22 @@ class HostLink:
         self._loop.add_reader(self._handle, self._reap)
 
     @classmethod
-    async def open(cls, data_dir: Path, python: str, bwraps: list[str]) -> "HostLink":
-        """Start a host and wait until it can serve. Raises SandboxUnavailable with its reason."""
+    async def open(
+        cls, data_dir: Path, module: str, settings: Mapping[str, Any], paths: Sequence[str] = ()
+    ) -> "HostLink":
+        """Start a host and wait until it can serve. Raises SandboxUnavailable with its reason.
+
+        `module` has the `main` that becomes the host; `paths` are folders it may import from besides ours.
+        """
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         settings = {
+            **settings,
             "control": its.fileno(),
             "data_dir": str(data_dir),
             "name": _short_name(data_dir),
-            "python": python,
-            "bwraps": bwraps,
-            "paths": _import_roots(),
+            "module": module,
+            "paths": [*_import_roots(), *paths],
         }
         with its, _open_log(data_dir / "host.log") as log:
             process = subprocess.Popen(  # noqa: ASYNC220 - its end shows on the socket, not by asyncio

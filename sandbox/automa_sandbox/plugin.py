@@ -1,24 +1,41 @@
 """The sandbox plugin: it brings the runner that Automa prefers."""
 
 from automa.sdk.hookspecs import hookimpl
-from automa.sdk.plugin import Plugin, PluginContext, RunnerDescriptor
+from automa.sdk.plugin import CommandDescriptor, Plugin, PluginContext, RunnerDescriptor
 from automa.sdk.runs import Runner
+from automa_sandbox.settings import SandboxSettings
 
 
 class _Hooks:
     @hookimpl
     def register_runners(self) -> list[RunnerDescriptor]:
-        return [RunnerDescriptor("bubblewrap", _make, rank=10)]
+        return [
+            RunnerDescriptor("bubblewrap", _make_bubblewrap, rank=10),
+            RunnerDescriptor("docker", _make_docker, rank=20),
+        ]
+
+    @hookimpl
+    def register_commands(self, context: PluginContext) -> list[CommandDescriptor]:
+        from automa_sandbox.runners.docker.commands import make_build_image
+
+        return [CommandDescriptor("build-image", make_build_image(context))]
 
 
-def _make(context: PluginContext) -> Runner:
+def _make_bubblewrap(context: PluginContext) -> Runner:
     from automa_sandbox.runner import BubblewrapRunner
 
     return BubblewrapRunner.make(context)
 
 
+def _make_docker(context: PluginContext) -> Runner:
+    from automa_sandbox.runners.docker.runner import DockerRunner
+
+    return DockerRunner.make(context)
+
+
 plugin = Plugin(
     name="sandbox",
     hooks=_Hooks(),
-    description="Runs scripts in a sandbox of the operating system, with bubblewrap.",
+    description="Runs scripts in a sandbox of the operating system, with bubblewrap, or in containers.",
+    settings=SandboxSettings,
 )

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,8 @@ class Startable(Protocol):
 
     async def found(self) -> dict[str, str]: ...
 
+    def describe(self, found: Mapping[str, str]) -> str: ...
+
 
 async def probe(runner: Startable, data_dir: Path) -> ProbeReport:
     """Whether runs would be safe here, and if not, why and what would help."""
@@ -31,7 +33,7 @@ async def probe(runner: Startable, data_dir: Path) -> ProbeReport:
             execution = await runner.start(spec)
             await execution.wait()
             execution.close()
-            return _judge(spec, details)
+            return _judge(spec, details, runner.describe(details))
     except AutomaError as error:
         return ProbeReport(False, explain(error.detail))
     except OSError as error:
@@ -60,7 +62,7 @@ def _attempt(data_dir: Path) -> Generator[RunSpec]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _judge(spec: RunSpec, details: dict[str, str]) -> ProbeReport:
+def _judge(spec: RunSpec, details: dict[str, str], reason: str) -> ProbeReport:
     outcome = attempts.read_outcome(spec.attempt_dir)
     if outcome is None:
         return ProbeReport(False, "The sandbox's supervisor died; see host.log.", details=details)
@@ -70,6 +72,4 @@ def _judge(spec: RunSpec, details: dict[str, str]) -> ProbeReport:
     leaks = sorted(name for name, leaked in seen.items() if leaked)
     if leaks:
         return ProbeReport(False, f"A script could reach: {', '.join(leaks)}.", outcome.enforcement, details)
-    version = details["bwrap_version"]
-    reason = f"bubblewrap {version} isolates scripts: no network, no host files, no host processes."
     return ProbeReport(True, reason, outcome.enforcement, details)

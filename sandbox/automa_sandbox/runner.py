@@ -12,7 +12,7 @@ from automa.sdk import attempts
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import NO_SECRETS, ProbeReport, RunSpec
-from automa_sandbox.execution import ShimExecution
+from automa_sandbox.execution import ShimExecution, adopt_live
 from automa_sandbox.link import HostGone, HostLink
 
 
@@ -36,6 +36,11 @@ class BubblewrapRunner:
 
         return await probe(self, self._data_dir)
 
+    def describe(self, found: Mapping[str, str]) -> str:
+        """One sentence on how it isolates."""
+        version = found["bwrap_version"]
+        return f"bubblewrap {version} isolates scripts: no network, no host files, no host processes."
+
     async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> ShimExecution:
         """Begin one attempt. Raises SandboxFailed or SandboxUnavailable if nothing was started."""
         if (spec.attempt_dir / attempts.SUPERVISOR).exists():
@@ -55,11 +60,11 @@ class BubblewrapRunner:
 
     async def adopt(self, attempt_dir: Path) -> ShimExecution | None:
         """The live attempt of that folder, or None if its shim is dead or never was."""
-        found = _adopt(attempt_dir)
+        found = adopt_live(attempt_dir)
         if found is None:
             # Only a new host knows: until it has the lock, an older one may be about to start the attempt.
             await self._host()
-            found = _adopt(attempt_dir)
+            found = adopt_live(attempt_dir)
         return found
 
     async def close(self) -> None:
@@ -80,12 +85,13 @@ class BubblewrapRunner:
         async with self._opening:
             if self._link is None or self._link.is_gone:
                 self._data_dir.mkdir(parents=True, exist_ok=True)
-                self._link = await HostLink.open(self._data_dir, self._python, bwrap_candidates())
+                settings = {"python": self._python, "bwraps": bwrap_candidates()}
+                self._link = await HostLink.open(self._data_dir, "automa_sandbox.host", settings)
             return self._link
 
     async def _adopt_after_loss(self, spec: RunSpec) -> ShimExecution | None:
         await self._host()
-        adopted = _adopt(spec.attempt_dir)
+        adopted = adopt_live(spec.attempt_dir)
         if adopted is None and (spec.attempt_dir / attempts.SUPERVISOR).exists():
             return ShimExecution(None)  # it has begun and ended meanwhile
         return adopted
@@ -100,17 +106,3 @@ def bwrap_candidates() -> list[str]:
         if os.access(bundled, os.X_OK):
             found.append(str(bundled))
     return list(dict.fromkeys(found))
-
-
-def _adopt(attempt_dir: Path) -> ShimExecution | None:
-    supervisor = attempts.read_supervisor(attempt_dir)
-    if supervisor is None or not supervisor.is_alive():
-        return None
-    try:
-        handle = os.pidfd_open(supervisor.pid)
-    except ProcessLookupError:
-        return None
-    if not supervisor.is_alive():  # the number may have been reused before the handle was opened
-        os.close(handle)
-        return None
-    return ShimExecution(handle)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,19 +12,49 @@ from automa.sdk.attempts import Hint
 from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import Runner
 from automa_sandbox.runner import BubblewrapRunner
+from automa_sandbox.runners.docker.runner import DockerRunner
 from support.lab import Lab, Started, read_log
 
-RUNNERS: dict[str, Callable[[PluginContext], Runner]] = {"bubblewrap": BubblewrapRunner.make}
+
+@dataclass(frozen=True)
+class Kind:
+    """A runner under test, and what it declares to be different about its sandboxes."""
+
+    make: Callable[[PluginContext], Runner]
+    own_interpreter: bool = False
+    """Scripts run on the interpreter of an image, which may be another one than the server's."""
+    shows_sys: bool = False
+    """There is an empty folder where the system's devices would be."""
+    needs: str | None = None
+    """The fixture that starts what the runner needs; its `settings` are the plugin's."""
 
 
-@pytest.fixture(params=RUNNERS)
+RUNNERS = {
+    "bubblewrap": Kind(BubblewrapRunner.make),
+    "docker": Kind(DockerRunner.make, own_interpreter=True, shows_sys=True, needs="docker_engine"),
+}
+
+
+@pytest.fixture(params=RUNNERS, scope="module")
+def runner_name(request: pytest.FixtureRequest) -> str:
+    """By file, so that tests of one runner come together."""
+    return request.param
+
+
+@pytest.fixture
+def kind(runner_name: str) -> Kind:
+    return RUNNERS[runner_name]
+
+
+@pytest.fixture
 def make_runner(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, runner_name: str, kind: Kind, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], Runner]:
     """A new object of the kind of runner under test: what a server that has just started has."""
-    data_dir = tmp_path_factory.getbasetemp() / f"data-{request.param}"
+    data_dir = tmp_path_factory.getbasetemp() / f"data-{runner_name}"
     data_dir.mkdir(exist_ok=True)
-    return lambda: RUNNERS[request.param](PluginContext("sandbox", None, data_dir))
+    settings = request.getfixturevalue(kind.needs).settings if kind.needs else None
+    return lambda: kind.make(PluginContext("sandbox", settings, data_dir))
 
 
 @pytest.fixture

@@ -140,16 +140,17 @@ print('left')
     async def test_a_killed_shim_takes_its_sandbox_along(
         self, lab: Lab, when_it_prints: WhenItPrints
     ) -> None:
-        started = await lab.start("import os\nprint('up')\nos.execv('/bin/sleep', ['sleep', '98764.5'])")
+        mark = f"9876{os.getpid()}.5"
+        started = await lab.start(f"import os\nprint('up')\nos.execv('/bin/sleep', ['sleep', '{mark}'])")
         await when_it_prints(started, "up")
         async with asyncio.timeout(20):
-            while not processes_with("98764.5"):
+            while not processes_with(mark):
                 await asyncio.sleep(0.01)
         os.kill(shim_of(started), signal.SIGKILL)
         await started.execution.wait()
         assert attempts.read_outcome(started.spec.attempt_dir) is None
         async with asyncio.timeout(20):
-            while processes_with("98764.5"):
+            while processes_with(mark):
                 await asyncio.sleep(0.01)
         assert await lab.runner.adopt(started.spec.attempt_dir) is None
 

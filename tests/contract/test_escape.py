@@ -4,9 +4,11 @@
 # ruff: noqa: E501
 
 import asyncio
+import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +128,7 @@ for command in (['su', '-c', 'id -u'], ['/usr/bin/newuidmap', str(os.getpid()), 
 
 
 class TestFiles:
-    async def test_the_host_s_files_are_not_there(self, lab: Lab, tmp_path: Path) -> None:
+    async def test_the_host_s_files_are_not_there(self, lab: Lab, kind: Any, tmp_path: Path) -> None:
         secret = tmp_path / "secret"
         secret.write_text("host")
         source = """
@@ -136,14 +138,21 @@ for path in json.loads(os.environ['AUTOMA_PARAMS'])['paths']:
     except OSError: pass
 print(sorted(os.listdir('/')), os.listdir('/root') if os.access('/root', os.R_OK) else '-')
 """
-        paths = [str(secret), "/etc/shadow", "/etc/hostname", "/etc/machine-id", "/root/.bashrc", "/home", "/var/log/dpkg.log",
+        paths = [str(secret), "/etc/shadow", "/etc/machine-id", "/root/.bashrc", "/home", "/var/log/dpkg.log",
                  "/proc/1/root/etc/shadow", "/proc/self/root/../../etc/shadow", "/dev/vda", "/dev/sda", "/dev/mem", "/dev/kmsg",
                  "/proc/kcore", "/proc/kmsg", "/sys/kernel/uevent_helper", "/run/docker.sock"]  # fmt: skip
         ended = await lab.run(source, params={"paths": paths})
         seen = ended.out.splitlines()
         assert len(seen) == 1, seen
         for name in ("home", "var", "sys", "run", "boot", "srv", "opt", "mnt"):
-            assert f"'{name}'" not in seen[0]
+            assert f"'{name}'" not in seen[0] or (name == "sys" and kind.shows_sys)
+
+    async def test_nothing_tells_the_machine_s_name_or_its_devices(self, lab: Lab) -> None:
+        source = """
+import os, socket
+print(socket.gethostname(), os.listdir('/sys') if os.path.exists('/sys') else [])
+"""
+        assert await lab.see(source) in ("automa []", "automa ['fs']")  # where its control group is shown
 
     async def test_another_run_s_files_are_not_there(self, lab: Lab) -> None:
         other = await lab.start(
@@ -211,15 +220,14 @@ print(sorted(os.listdir('/dev')))
             "urandom",
             "zero",
         ]
-        assert await lab.see(source) == str(devices)
+        seen = set(json.loads((await lab.see(source)).replace("'", '"')))
+        assert seen - {"mqueue"} <= set(devices)
 
 
 class TestProcesses:
     async def test_only_its_own_processes_are_seen(self, lab: Lab) -> None:
-        source = (
-            "import os\nprint([p for p in os.listdir('/proc') if p.isdigit()], os.getpid(), os.getppid())"
-        )
-        assert await lab.see(source) == "['1', '2'] 2 1"
+        source = "import os\nprint(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()) == [1, os.getpid()], os.getppid())"
+        assert await lab.see(source) == "True 1"
 
     async def test_processes_of_the_host_cannot_be_signalled(self, lab: Lab) -> None:
         source = f"""
@@ -247,9 +255,9 @@ print(open('/proc/1/cmdline', 'rb').read())
         seen = await lab.see(source)
         if "environ" in seen:  # an ordinary user's sandbox: its own user, and nothing to be seen
             assert "environ b''" in seen
-        assert "args" in seen
+        assert "b'" in seen
         for word in ("--bind", "AUTOMA", "/app"):
-            assert word not in seen.replace("/automa/main.pyc", "")
+            assert word not in seen.replace("/automa/", "")
 
     async def test_no_descriptor_of_the_host_is_left_open(self, lab: Lab) -> None:
         source = """

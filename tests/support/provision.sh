@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the system programs that the tests start for real, where they are missing.
-#   provision.sh        what the tests need: PostgreSQL, and curl for the documentation's examples
+#   provision.sh        what the tests need: PostgreSQL, Docker, and curl for the documentation's examples
 #   provision.sh venv   what `python3 -m venv` needs
 set -eu
 
@@ -21,3 +21,5 @@ if [ "${1:-}" = venv ]; then
 fi
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || install postgresql
 command -v curl >/dev/null || install curl ca-certificates
+command -v dockerd >/dev/null || install docker.io
+command -v mmdebstrap >/dev/null || install mmdebstrap

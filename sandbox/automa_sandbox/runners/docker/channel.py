@@ -1,0 +1,82 @@
+"""The way between a supervisor and the first process of its container: a socket that takes one caller."""
+
+import marshal
+import os
+import select
+import shutil
+import socket
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from automa_sandbox import bubblewrap
+
+_PEER = struct.Struct("3i")
+_PIPES = 3
+_STEP_MS = 500
+
+
+class Channel:
+    """A folder with the socket and the files in which the container finds its user described."""
+
+    def __init__(self, folder: Path, uid: int) -> None:
+        self.folder = folder
+        self._uid = uid
+        folder.mkdir(mode=0o700)
+        (folder / "passwd").write_bytes(bubblewrap.passwd(uid))
+        (folder / "group").write_bytes(bubblewrap.group(uid))
+        for name in ("passwd", "group"):
+            (folder / name).chmod(0o444)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        _bind(self._listener, folder / "socket")
+        self._listener.listen(1)
+
+    def accept(self, wait_s: float, is_alive: Callable[[], bool]) -> "tuple[socket.socket, int] | None":
+        """The first process's connection and its number, or None if it ends or does not call in time.
+
+        After that nobody can call: what runs in the container has no part in what is said here.
+        """
+        deadline = time.monotonic() + wait_s
+        while not select.select([self._listener], [], [], _STEP_MS / 1000)[0]:
+            if time.monotonic() > deadline or not is_alive():
+                return None
+        connection, _ = self._listener.accept()
+        self.close()
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+        pid, uid, _ = _PEER.unpack(peer)
+        if uid != self._uid or pid <= 0:
+            connection.close()
+            return None
+        return connection, pid
+
+    def close(self) -> None:
+        self._listener.close()
+        (self.folder / "socket").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        self._listener.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _bind(listener: socket.socket, path: Path) -> None:
+    """Through a descriptor, as the path of a socket may have 107 bytes only."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
+    path.chmod(0o666)  # the folder lets nobody through; in the container the socket is alone
+
+
+def send_order(connection: socket.socket, command: list[str], seccomp: bytes, config: int) -> None:
+    order = marshal.dumps({"command": command, "seccomp": seccomp}, 2)
+    socket.send_fds(connection, [order], [config])
+
+
+def receive_pipes(connection: socket.socket) -> tuple[int, int, int]:
+    """Our ends of stdout, stderr and the harness's frames. OSError if the container ends instead."""
+    _, ends, _, _ = socket.recv_fds(connection, 64, _PIPES)
+    if len(ends) != _PIPES:
+        raise ConnectionResetError("the container ended")
+    return ends[0], ends[1], ends[2]

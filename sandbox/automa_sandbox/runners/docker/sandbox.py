@@ -1,0 +1,221 @@
+"""One container, as an attempt supervises it. Implements `automa_sandbox.attempt.Sandbox`."""
+
+import os
+import signal
+import socket
+from contextlib import suppress
+from typing import Any
+
+from automa.sdk.attempts import boot_id, start_time_of
+from automa.sdk.runs import Enforcement, Limits, RunSpec, Usage
+from automa_sandbox import processes
+from automa_sandbox.bubblewrap import HARNESS
+from automa_sandbox.cgroups import Counters, counters_of
+from automa_sandbox.guest_config import guest_config
+from automa_sandbox.loop import Loop
+from automa_sandbox.runners.docker.channel import Channel, receive_pipes, send_order
+from automa_sandbox.runners.docker.container import options
+from automa_sandbox.runners.docker.engine import Engine, EngineFailed
+from automa_sandbox.runners.docker.plan import Plan
+from automa_sandbox.supervision import NotStarted
+from automa_sandbox.users import random_uid
+from automa_sandbox.watching import Watcher
+
+_START_S = 30.0
+_STATUS_BYTES = 4
+_TERMINATE, _END = b"T", b"E"
+
+
+class DockerSandbox:
+    """The engine starts and removes it; all between is done over its channel, with or without an engine."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.loop = Loop()
+        self.stdout = self.stderr = self.frames = -1
+        self.status = 0
+        self.init: int | None = None
+        self.is_alive = False
+        self._plan = plan
+        self._engine: Engine | None = None
+        self._channel: Channel | None = None
+        self._container: str | None = None
+        self._connection: socket.socket | None = None
+        self._handle = -1
+        self._told = False
+        self._ended_by_us = False
+        self._counters: Counters | None = None
+        self._usage: Usage | None = None
+        self._engine_saw_oom = False
+
+    @property
+    def vanished(self) -> bool:
+        return not self._told and not self._ended_by_us
+
+    # The start
+
+    def start(self, spec: RunSpec) -> None:
+        try:
+            self._start(spec)
+        except EngineFailed as error:
+            raise NotStarted(f"The container did not start: {error}") from error
+
+    def _start(self, spec: RunSpec) -> None:
+        uid = random_uid()
+        self._engine = engine = Engine(self._plan.url, self._plan.api_version)
+        self._channel = Channel(self._plan.channels / shim_name(), uid)
+        made = options(self._plan, spec, self._channel.folder, uid, shim_name())
+        self._container = container = engine.create(made)
+        engine.start(container)
+        called = self._channel.accept(_START_S, lambda: bool(engine.state(container)["Running"]))
+        if called is None:
+            raise NotStarted(f"The container did not start: {_why(engine.state(container))}")
+        self._connection, self.init = called
+        self._take_over(self._connection, self.init, spec)
+
+    def _take_over(self, connection: socket.socket, init: int, spec: RunSpec) -> None:
+        self._handle = os.pidfd_open(init)
+        self._counters = counters_of(init)
+        connection.settimeout(_START_S)
+        config = _file_with(guest_config(spec))
+        command = [self._plan.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/main.pyc"]
+        try:
+            send_order(connection, command, self._plan.seccomp, config)
+            self.stdout, self.stderr, self.frames = receive_pipes(connection)
+        except OSError as error:
+            raise NotStarted(f"The container's first process did not start: {error}") from error
+        finally:
+            os.close(config)
+        self.is_alive = True
+        self.loop.add(connection.fileno(), self._hear)
+        self.loop.add(self._handle, self._ended)
+
+    # While it lives
+
+    def watcher(self, limits: Limits) -> Watcher:
+        return Watcher(limits, memory="memory_bytes" not in self._plan.holds, inodes=False, cpu_s=self._cpu_s)
+
+    def _cpu_s(self) -> float | None:
+        with suppress(OSError):
+            return self._counters.cpu_s() if self._counters is not None else None
+        return None
+
+    def _hear(self, descriptor: int) -> None:
+        """How the script ended; what it used is read while its groups are there."""
+        status = os.read(descriptor, 64)
+        if len(status) == _STATUS_BYTES and not self._told:
+            self._told = True
+            code = os.waitstatus_to_exitcode(int.from_bytes(status, "little"))
+            self.status = code if code >= 0 else 128 - code
+            self._note_usage()
+            self._say(_END)
+        elif not status:
+            self._hang_up()
+
+    def terminate(self) -> None:
+        self._ended_by_us = True
+        self._say(_TERMINATE)
+
+    def kill(self) -> None:
+        again, self._ended_by_us = self._ended_by_us and self._connection is None, True
+        self._note_usage()
+        with suppress(PermissionError):  # not ours to signal: its first process ends itself
+            processes.kill(self._handle)
+        self._hang_up()
+        if again and self._engine is not None and self._container is not None:
+            self._engine.kill(self._container)
+
+    # The end
+
+    def _ended(self, handle: int) -> None:
+        self.loop.drop(handle)
+        self.is_alive = False
+        self._note_usage()
+        if not self._told:
+            self.status = 128 + signal.SIGKILL
+        if self._usage is None:
+            self._ask_engine()
+
+    def _ask_engine(self) -> None:
+        """The groups were gone, or cannot be seen from here."""
+        if self._engine is None or self._container is None:
+            return
+        with suppress(EngineFailed):
+            self._engine.wait(self._container)
+            self._engine_saw_oom = bool(self._engine.state(self._container)["OOMKilled"])
+
+    def usage(self, peak_bytes: int) -> Usage:
+        if self._usage is not None:
+            return self._usage
+        return Usage(None, peak_bytes or None, int(self._engine_saw_oom))
+
+    def enforcement(self) -> dict[str, Enforcement]:
+        holds = self._plan.holds
+        return {
+            "memory_bytes": "hard" if "memory_bytes" in holds else "soft",
+            "processes": "hard" if "processes" in holds else "none",
+            "cpus": "hard" if "cpus" in holds else "none",
+            "cpu_time_s": "hard" if self._counters is not None else "soft",
+            "disk_bytes": "hard",
+            "disk_inodes": "hard",
+            "open_files": "hard",
+            "log_bytes": "hard",
+            "result_bytes": "hard",
+            "timeout_s": "hard",
+        }
+
+    def remove(self) -> None:
+        """Nothing yet: the engine takes a while to clear away, and the end can be told before."""
+
+    def clear_away(self) -> None:
+        """Have the engine remove the container. What is left if that fails goes when a host starts."""
+        with suppress(EngineFailed):
+            if self._engine is not None and self._container is not None:
+                self._engine.remove(self._container)
+        if self._channel is not None:
+            self._channel.remove()
+
+    def abandon(self) -> None:
+        self._hang_up()
+        self.clear_away()
+
+    def _note_usage(self) -> None:
+        if self._usage is None and self._counters is not None:
+            with suppress(OSError):
+                self._usage = self._counters.usage()
+
+    def _say(self, word: bytes) -> None:
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.send(word)
+
+    def _hang_up(self) -> None:
+        """Without us the first process ends, and everything in the container with it."""
+        if self._connection is not None:
+            if self.loop.is_watched(self._connection.fileno()):
+                self.loop.drop(self._connection.detach())
+            else:
+                self._connection.close()
+            self._connection = None
+
+
+def shim_name() -> str:
+    """This supervisor, as its container's label and its folder's name tell it."""
+    pid = os.getpid()
+    return f"{boot_id()}.{pid}.{start_time_of(pid)}"
+
+
+def is_alive(name: str) -> bool:
+    """Whether the supervisor of that name lives."""
+    boot, _, rest = name.partition(".")
+    pid, _, start_time = rest.partition(".")
+    return boot == boot_id() and pid.isdigit() and str(start_time_of(int(pid))) == start_time
+
+
+def _why(state: dict[str, Any]) -> str:
+    return state.get("Error") or f"it ended with code {state.get('ExitCode')} before it called back"
+
+
+def _file_with(data: bytes) -> int:
+    descriptor = os.memfd_create("automa", os.MFD_CLOEXEC)
+    os.write(descriptor, data)
+    return descriptor

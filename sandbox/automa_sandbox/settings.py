@@ -1,0 +1,40 @@
+"""What an administrator can set for the plugin, as `plugins.sandbox`."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from automa.sdk.plugin import PluginContext
+
+IMAGE = "automa-run:latest"
+
+
+class DockerSettings(BaseModel):
+    """How the Docker runner finds its engine and its image."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    socket: str = Field(
+        default="unix:///var/run/docker.sock",
+        pattern=r"^unix:///",
+        description="The engine's socket. Only an engine on this machine can show a run its files.",
+    )
+    image: str = Field(
+        default=IMAGE,
+        min_length=1,
+        description="The image that runs are started in; it has a Python. It is held by its digest.",
+    )
+    runtime: str | None = Field(
+        default=None, description="A runtime that the engine has registered; None: the engine's own choice."
+    )
+
+
+class SandboxSettings(BaseModel):
+    """The settings of the sandbox plugin."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    docker: DockerSettings = Field(default_factory=DockerSettings)
+
+
+def settings_of(context: PluginContext) -> SandboxSettings:
+    """What was set, or the defaults where a context has no settings."""
+    return context.settings if isinstance(context.settings, SandboxSettings) else SandboxSettings()

@@ -1,0 +1,85 @@
+"""A real Docker engine for tests, on a socket of its own, with the base image of the runner in it."""
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from automa_sandbox.runners.docker.engine import Engine
+from automa_sandbox.runners.docker.image import unpack_packages
+from automa_sandbox.settings import DockerSettings, SandboxSettings
+
+IMAGE = "automa-run:test"
+
+
+@dataclass
+class DockerEngine:
+    """One engine. Its network is left alone: no bridge, no rules of a firewall."""
+
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.folder}/docker.sock"
+
+    @property
+    def settings(self) -> SandboxSettings:
+        return SandboxSettings(docker=DockerSettings(socket=self.url, image=IMAGE))
+
+    @property
+    def pid(self) -> int:
+        return int((self.folder / "docker.pid").read_text())
+
+    def start(self) -> None:
+        assert shutil.which("dockerd"), "dockerd is missing: sh tests/support/provision.sh"
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                ["dockerd", "--data-root", self.folder / "data", "--exec-root", self.folder / "exec",
+                 "-H", self.url, "-p", self.folder / "docker.pid",
+                 "--iptables=false", "--ip6tables=false", "--bridge=none"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            assert process.poll() is None, (self.folder / "log").read_text()[-3000:]
+            assert time.monotonic() < deadline, "the engine does not answer"
+            time.sleep(0.05)
+        self._process = process
+
+    def stop(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+        self._process.wait(60)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as caller:
+            return caller.connect_ex(str(self.folder / "docker.sock")) == 0
+
+
+@contextmanager
+def start_docker(folder: Path, shared: Path) -> Iterator[DockerEngine]:
+    """`shared` is a folder in which the processes of one test session share the archive of the image."""
+    engine = DockerEngine(folder)
+    engine.start()
+    try:
+        Engine(engine.url).import_image(_archive(shared), IMAGE)
+        yield engine
+    finally:
+        engine.stop()
+
+
+def _archive(shared: Path) -> Path:
+    tar = shared / "automa-image.tar"
+    with (shared / "automa-image.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tar.exists():
+            draft = tar.with_suffix(".draft.tar")
+            unpack_packages(draft)
+            draft.rename(tar)
+    return tar
