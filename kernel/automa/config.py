@@ -79,7 +79,19 @@ class RunSettings(_Group):
     max_concurrent: int = Field(
         default_factory=lambda: max(4, 2 * (os.cpu_count() or 1)), ge=1, description="Runs executing at once."
     )
+    max_concurrent_per_owner: int | None = Field(
+        None, ge=1, description="Runs of one owner executing at once."
+    )
+    max_concurrent_per_label: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description="Runs with a label executing at once, by label."
+    )
     max_queued: int = Field(10_000, ge=1, description="Runs waiting; beyond that a submission gets 429.")
+    max_queued_per_owner: int | None = Field(
+        None, ge=1, description="Runs of one owner waiting; beyond that a submission gets 429."
+    )
+    expires_in_s: float | None = Field(
+        None, gt=0, le=SECONDS_MOST, description="How long a run waits for its start before it expires."
+    )
     runner: str | None = Field(
         None, description="The runner to use; by default the first whose probe passes."
     )

@@ -13,6 +13,7 @@ SCOPES = {
     "runs:read": "See runs, their logs and results.",
     "runs:create": "Start runs.",
     "runs:cancel": "Cancel runs.",
+    "queue:raise": "Give runs a priority above 0: they go before those of others.",
     "users:read": "See users.",
     "users:write": "Create, change and delete users.",
     "tokens:read": "See one's own API tokens.",

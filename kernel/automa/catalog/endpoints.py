@@ -94,7 +94,7 @@ def script_routes(
             found = await service.get(session, caller, script_id)
         return _shown(found, response)
 
-    @router.patch("/{script_id}", operation_id="update_script", summary="Rename or describe a script")
+    @router.patch("/{script_id}", operation_id="update_script", summary="Change what is said of a script")
     async def update_script(
         script_id: ScriptId,
         body: ScriptChanges,
@@ -105,8 +105,11 @@ def script_routes(
         revision = wanted_revision(if_match)
         async with changes(caller.actor) as change:
             found = await service.update(
-                change, caller, script_id, name=body.name, description=body.description, revision=revision
-            )
+                change, caller, script_id, name=body.name, description=body.description, limits=body.limits(),
+                revision=revision,
+            )  # fmt: skip
+        if body.limits():
+            runs.limit_changed()
         return _shown(found, response)
 
     @router.put("/{script_id}/current", operation_id="make_version_current", summary="Roll back, or forward")

@@ -26,6 +26,7 @@ class ScriptRow(Base):
     current_version_id: Mapped[str | None] = mapped_column(Id)
     last_number: Mapped[int]
     """The number of the newest version."""
+    max_concurrent_runs: Mapped[int | None]
     revision: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

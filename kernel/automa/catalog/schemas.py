@@ -52,6 +52,14 @@ class ScriptChanges(_Body):
 
     name: Name | None = None
     description: Description | None = None
+    max_concurrent_runs: int | None = Field(
+        None, ge=1, le=10_000, description="So many runs of it go on at once; null: as many as there is room."
+    )
+
+    def limits(self) -> dict[str, int | None]:
+        """The limits that are given: null is one, too."""
+        names = self.model_fields_set & {"max_concurrent_runs"}
+        return {name: getattr(self, name) for name in names}
 
 
 class CurrentVersion(_Body):
@@ -137,6 +145,7 @@ class ScriptSummary(BaseModel):
     name: str
     description: str
     revision: int = Field(description="Counts the changes; the ETag.")
+    max_concurrent_runs: int | None = Field(description="So many runs of it go on at once; null: any number.")
     last_number: int = Field(description="The number of the newest version, which may be a draft.")
     current: VersionSummary | None = Field(description="What runs; null while there are drafts only.")
     created_at: datetime

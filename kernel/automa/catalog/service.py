@@ -1,7 +1,7 @@
 """Decisions about scripts and versions: may it be created, changed, run, deleted."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from automa.storage.blobs import disk_errors
 from automa.storage.tables import new_id, utc_now
 
 MAX_VERSIONS = 10_000
+NO_LIMITS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,11 @@ class NewVersion:
 
 
 class RunsOfScript(Protocol):
-    """What becomes of a script's runs when it is deleted; the room of runs knows."""
+    """What becomes of a script's runs when it is deleted or limited; the room of runs knows."""
+
+    def limit_changed(self) -> None:
+        """Another number of the script's runs may go on at once. Told after the commit."""
+        ...
 
     async def unfinished(self, session: AsyncSession, script_id: str) -> int: ...
 
@@ -82,6 +87,7 @@ class CatalogService:
         row = {
             "id": script_id, "owner_id": caller.user_id, "name": name, "name_key": name_key(name),
             "description": description, "current_version_id": None, "last_number": 0, "revision": 0,
+            "max_concurrent_runs": None,
             "created_at": now, "updated_at": now,
         }  # fmt: skip
         await repository.add_script(change.session, row)
@@ -126,9 +132,13 @@ class CatalogService:
         *,
         name: str | None = None,
         description: str | None = None,
+        limits: Mapping[str, Any] = NO_LIMITS,
         revision: int | None = None,
     ) -> ScriptWithCurrent:
-        """Another name or description. Raises NotFound, InvalidPayload, Conflict, PreconditionFailed."""
+        """Another name, description or limit (`max_concurrent_runs`).
+
+        Raises NotFound, InvalidPayload, Conflict, PreconditionFailed.
+        """
         script = await self._editable(change, caller, script_id, revision)
         values: dict[str, Any] = {}
         if name is not None:
@@ -137,9 +147,10 @@ class CatalogService:
             values |= {"name": name, "name_key": name_key(name)}
         if description is not None:
             values["description"] = description
+        values |= limits
         await _touch(change, script, **values)
         name = name or script.name
-        change.audit("script.update", "script", script_id, name=name, before=script.name)
+        change.audit("script.update", "script", script_id, name=name, before=script.name, **limits)
         change.emit("script.updated", script_id, owner_id=script.owner_id, script_name=name)
         return await self.get(change.session, caller, script_id)
 

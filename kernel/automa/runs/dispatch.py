@@ -15,9 +15,12 @@ from automa.audit.change import Change, Changes
 from automa.errors import AutomaError, SandboxUnavailable, Unavailable
 from automa.runs import repository
 from automa.runs.choice import Runners
+from automa.runs.deadlines import Deadlines
 from automa.runs.hints import HintListener, Watchers
 from automa.runs.models import RunRow
-from automa.runs.news import Ended, News, Requeued, Started, checked, lost, start_failed
+from automa.runs.news import Due, Ended, News, Requeued, Started, checked, lost, start_failed
+from automa.runs.queue import Bounds, Load, Place, Turns
+from automa.runs.retries import wait_after
 from automa.sdk.actors import SYSTEM
 from automa.sdk.attempts import Hint, read_outcome, read_supervisor, write_spec
 from automa.sdk.runs import Execution, Limits, Outcome, Runner, RunSpec, RunState
@@ -58,20 +61,22 @@ class _Live:
 
 
 class Dispatcher:
-    """Runs what is queued, at most `slots` at a time."""
+    """Runs what is queued, as many at a time as the bounds allow."""
 
     def __init__(
-        self, storage: Storage, changes: Changes, home: Home, runners: Runners, trees: Trees, slots: int
+        self, storage: Storage, changes: Changes, home: Home, runners: Runners, trees: Trees, bounds: Bounds
     ) -> None:
         self._storage = storage
         self._changes = changes
         self._home = home
         self._runners = runners
         self._trees = trees
-        self._slots = slots
+        self._turns = Turns(bounds)
+        self._deadlines = Deadlines(self._tell)
         self._live: dict[str, _Live] = {}
         self._news: list[News] = []
         self._queue_may_hold = True
+        self._held_back = False
         self._claiming = True
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
@@ -94,6 +99,7 @@ class Dispatcher:
         """Claim nothing more and let go of the runs: their supervisors carry on without a server."""
         self.begin_stop()
         self._hints.stop()
+        self._deadlines.stop()
         tasks = [live.task for live in self._live.values() if live.task is not None]
         starting = [live.task for live in self._live.values() if live.task and live.execution is None]
         if starting:
@@ -103,16 +109,29 @@ class Dispatcher:
                 task.cancel()
         await asyncio.gather(*tasks, *filter(None, [self._loop]), return_exceptions=True)
 
+    def expect(self, row: RunRow) -> None:
+        """A run is about to be queued: if it may expire, its time runs. Told before the commit."""
+        self._deadlines.take_up(row, row.queued_at)
+
     def submitted(self) -> None:
-        """Something was queued."""
+        """Something was queued, or a limit was changed."""
         self._queue_may_hold = True
         self._wake.set()
+
+    def load(self) -> Load:
+        """What goes on now."""
+        return Load(self._turns.bounds, [_place(live.row) for live in self._live.values()])
+
+    def waiting_for(self, row: RunRow, load: Load) -> str | None:
+        """Which limit holds a queued run back; None if none does."""
+        return self._turns.waiting_for(_place(row), load) if row.state == RunState.QUEUED else None
 
     def cancel(self, run_id: str) -> None:
         """End a run whose wish to be cancelled is durable; one that only waited has ended with that."""
         if live := self._live.get(run_id):
             live.cancel()
         else:
+            self._deadlines.drop(run_id)
             self.watchers.wake(run_id, ended=True)
 
     async def _work(self) -> None:
@@ -130,25 +149,34 @@ class Dispatcher:
 
     async def _turn(self) -> None:
         news = list(self._news)
-        leaving = {item.run_id for item in news if not isinstance(item, Started)}
-        free = self._slots - len(self._live.keys() - leaving)
-        limit = free if self._claiming and self._queue_may_hold else 0
+        leaving = {item.run_id for item in news if isinstance(item, Ended | Requeued)}
+        staying = [_place(live.row) for run_id, live in self._live.items() if run_id not in leaving]
+        free = self._turns.bounds.slots - len(staying)
+        # What was held back by a limit may start once something that counted has ended.
+        may_hold = self._queue_may_hold or (self._held_back and bool(leaving))
+        limit = free if self._claiming and (may_hold or _bring_work(news)) else 0
         if not news and limit <= 0:
             return
         if limit > 0:
             self._queue_may_hold = False
-        over, claimed = await self._write_down(news, limit)
+        over, claimed = await self._write_down(news, staying, limit)
         del self._news[: len(news)]
         for item in news:
             if item.run_id in leaving:
                 self._live.pop(item.run_id, None)
+            if isinstance(item, Ended) and item.wait_s is not None:
+                due = Due(item.run_id, item.owner_id, item.attempt)
+                self._deadlines.set(item.wait_s, due)
             self.watchers.wake(item.run_id, ended=item.run_id in over)
         for row in claimed:
+            self._deadlines.drop(row.id)
             self._watch(row, self._execute(row))
-        if len(claimed) == limit or any(isinstance(item, Requeued) for item in news):
+        if len(claimed) == limit or (limit <= 0 and _bring_work(news)):
             self.submitted()  # there may be more than there was room for
 
-    async def _write_down(self, news: Sequence[News], limit: int) -> tuple[set[str], Sequence[RunRow]]:
+    async def _write_down(
+        self, news: Sequence[News], staying: Sequence[Place], limit: int
+    ) -> tuple[set[str], Sequence[RunRow]]:
         """One transaction: the news, and up to `limit` claims; which runs are over, and the claimed."""
         claimed: Sequence[RunRow] = ()
         try:
@@ -156,17 +184,23 @@ class Dispatcher:
                 change.bookkeeping()
                 over = {item.run_id for item in news if await item.write(change)}
                 if limit > 0:
-                    claimed = await self._claim(change, limit)
+                    claimed = await self._claim(change, staying, limit)
         except Exception:
             # A commit that fails may have been made all the same; nothing of what it claimed has begun.
-            self._news += [Requeued(row.id, row.owner_id) for row in claimed]
+            for row in claimed:
+                self._news.append(Requeued(row.id, row.owner_id, row.attempt))
+                self._deadlines.take_up(row, utc_now())
             raise
         return over, claimed
 
-    async def _claim(self, change: Change, limit: int) -> Sequence[RunRow]:
-        rows = await repository.next_queued(change.session, limit)
-        if rows:
-            repository.claim(change, [row.id for row in rows], utc_now())
+    async def _claim(self, change: Change, staying: Sequence[Place], limit: int) -> Sequence[RunRow]:
+        heads = await repository.heads(change.session, limit)
+        chosen = self._turns.choose(heads, staying, limit)
+        self._held_back = len(chosen) < len(heads)
+        if not chosen:
+            return ()
+        rows = await repository.chosen(change.session, chosen)
+        repository.claim(change, chosen, utc_now())
         for row in rows:
             change.session.expunge(row)
             row.state = RunState.STARTING
@@ -189,7 +223,7 @@ class Dispatcher:
             expected = isinstance(error, AutomaError | OSError)
             log.warning("Run %s could not be started: %s", row.id, error, exc_info=not expected)
             reason = str(error) if expected else f"The runner {row.runner} failed: {error!r}"
-            self._tell(Ended(row.id, row.owner_id, start_failed(reason)))
+            self._tell(_ended(row, start_failed(reason)))
         else:
             await self._see_through(row, execution)
 
@@ -219,7 +253,7 @@ class Dispatcher:
             await execution.wait()
         finally:
             execution.close()
-        self._tell(Ended(row.id, row.owner_id, self._outcome(row)))
+        self._tell(_ended(row, self._outcome(row)))
 
     def _outcome(self, row: RunRow) -> Outcome:
         try:
@@ -240,7 +274,7 @@ class Dispatcher:
         # Nobody says again to an adopter that it has started; that it writes its log tells so too.
         if not live.started and (hint.kind == "started" or live.is_adopted):
             live.started = True
-            self._news.append(Started(hint.run_id, live.row.owner_id, utc_now()))
+            self._news.append(Started(hint.run_id, live.row.owner_id, live.row.attempt, utc_now()))
             asyncio.get_running_loop().call_later(STARTS_MAY_WAIT_S, self._wake.set)
         self.watchers.wake(hint.run_id)
 
@@ -248,6 +282,9 @@ class Dispatcher:
         """Find out what became of the runs that an earlier server had handed to a runner."""
         async with self._storage.read() as session:
             rows = await repository.active(session)
+            waiting = await repository.with_deadline(session)
+        for row in waiting:
+            self._deadlines.take_up(row, utc_now())
         for row in rows:
             try:
                 await self._take_up(row)
@@ -279,6 +316,21 @@ class Dispatcher:
         if runner is None and supervisor is not None and supervisor.is_alive():
             raise SandboxUnavailable(f"It goes on, but its runner {row.runner} is not here to watch it.")
         if supervisor is None and row.state == RunState.STARTING:
-            self._tell(Requeued(row.id, row.owner_id))
+            self._tell(Requeued(row.id, row.owner_id, row.attempt))
+            self._deadlines.take_up(row, utc_now())
         else:
-            self._tell(Ended(row.id, row.owner_id, self._outcome(row)))
+            self._tell(_ended(row, self._outcome(row)))
+
+
+def _place(row: RunRow) -> Place:
+    return Place(row.owner_id, row.script_id, row.labels)
+
+
+def _ended(row: RunRow, outcome: Outcome) -> Ended:
+    wait_s = wait_after(row.retry, row.attempt, outcome)
+    return Ended(row.id, row.owner_id, row.attempt, outcome, wait_s)
+
+
+def _bring_work(news: Sequence[News]) -> bool:
+    """Whether something may be claimed when this is written."""
+    return any(isinstance(item, Requeued | Due) for item in news)

@@ -1,7 +1,7 @@
 """Runs over HTTP."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,11 +17,21 @@ from automa.runs.choice import Runners
 from automa.runs.dispatch import Dispatcher
 from automa.runs.models import RunRow
 from automa.runs.repository import RunFilter
-from automa.runs.schemas import ResultView, RunView, SubmitRun
-from automa.runs.service import RunService, Submission
+from automa.runs.schemas import (
+    AttemptList,
+    Label,
+    PolicyRequest,
+    Priority,
+    RerunRun,
+    ResultView,
+    RunView,
+    SubmitRun,
+)
+from automa.runs.service import Policies, RunService, Submission
 from automa.sdk.runs import RunState
 from automa.storage.session import Storage
 
+Attempt = Annotated[int | None, Query(ge=1, description="Of this attempt; by default of the last one.")]
 RunId = Annotated[str, Path(max_length=64, description="The run's id.")]
 
 
@@ -52,6 +62,7 @@ def routes(
                     change.bookkeeping()
                 else:
                     row = await service.submit(change, caller, wanted, runner)
+                    dispatcher.expect(row)
                     await remember(change.session, caller, key, fingerprint, row)
         return _accepted(row, response)
 
@@ -73,7 +84,10 @@ def routes(
     def _accepted(row: RunRow, response: Response) -> RunView:
         dispatcher.submitted()
         response.headers["Location"] = f"/api/v1/runs/{row.id}"
-        return RunView.of(row)
+        return shown(row)
+
+    def shown(row: RunRow) -> RunView:
+        return RunView.of(row, dispatcher.waiting_for(row, dispatcher.load()))
 
     @router.post(
         "/scripts/{script_id}/runs", status_code=201, operation_id="submit_run", summary="Run a script"
@@ -115,16 +129,22 @@ def routes(
         version_id: str | None = None,
         owner_id: str | None = None,
         state: Annotated[list[RunState] | None, Query(description="Any of these states.")] = None,
+        label: Annotated[list[Label] | None, Query(description="All of these labels.", max_length=20)] = None,
+        priority: Annotated[Priority | None, Query(description="Exactly this priority.")] = None,
         since: Annotated[Moment | None, Query(description="Queued at or after this time.")] = None,
         until: Annotated[Moment | None, Query(description="Queued before this time.")] = None,
     ) -> Page[RunView]:
         """Runs that you may see, newest first."""
         states = tuple(item.value for item in state or ())
-        wanted = RunFilter(owner_id, script_id, version_id, states, since, until)
+        wanted = RunFilter(
+            owner_id, script_id, version_id, states, since, until, tuple(label or ()), priority
+        )
         async with storage.read() as session:
             rows = await service.page(session, caller, wanted, request)
         page, cursor = cut(rows, request, lambda row: row.id)
-        return Page(items=[RunView.of(row) for row in page], next_cursor=cursor)
+        load = dispatcher.load()
+        items = [RunView.of(row, dispatcher.waiting_for(row, load)) for row in page]
+        return Page(items=items, next_cursor=cursor)
 
     async def find(run_id: str, caller: Caller) -> RunRow:
         async with storage.read() as session:
@@ -133,7 +153,14 @@ def routes(
     @router.get("/runs/{run_id}", operation_id="read_run", summary="One run")
     async def read_run(run_id: RunId, caller: Caller = reads) -> RunView:
         """One run."""
-        return RunView.of(await find(run_id, caller))
+        return shown(await find(run_id, caller))
+
+    @router.get("/runs/{run_id}/attempts", operation_id="list_run_attempts", summary="The attempts of a run")
+    async def list_run_attempts(run_id: RunId, caller: Caller = reads) -> AttemptList:
+        """Every attempt of the run, the first one first, with how it ended."""
+        async with storage.read() as session:
+            row = await service.get(session, caller, run_id)
+            return AttemptList.of(row, await service.attempts(session, row))
 
     @router.post("/runs/{run_id}/cancel", status_code=202, operation_id="cancel_run", summary="End a run")
     async def cancel_run(run_id: RunId, caller: Caller = cancels) -> RunView:
@@ -150,21 +177,36 @@ def routes(
         summary="Run it again with the same inputs",
     )
     async def rerun_run(
-        run_id: RunId, response: Response, caller: Caller = creates, idempotency_key: IdempotencyKey = None
+        run_id: RunId,
+        response: Response,
+        body: RerunRun | None = None,
+        caller: Caller = creates,
+        idempotency_key: IdempotencyKey = None,
     ) -> RunView:
-        """Run the same version again with the same inputs and limits."""
+        """Run the same version again with the same inputs, limits and policies, or with other policies."""
+        other = policies(body, only_given=True) if body else None
         async with storage.read() as session:
-            wanted = await service.again(session, caller, run_id)
+            wanted = await service.again(session, caller, run_id, other)
         return await submit(caller, wanted, idempotency_key, response)
 
     @router.get("/runs/{run_id}/result", operation_id="read_run_result", summary="What its main returned")
-    async def read_run_result(run_id: RunId, caller: Caller = reads) -> ResultView:
+    async def read_run_result(run_id: RunId, caller: Caller = reads, attempt: Attempt = None) -> ResultView:
         """What the script's `main` returned."""
-        return ResultView(result=service.result(await find(run_id, caller)))
+        async with storage.read() as session:
+            row = await service.get(session, caller, run_id)
+            return ResultView(result=await service.result(session, row, attempt))
 
     return router
 
 
 def submission(script_id: str, version_id: str | None, body: SubmitRun) -> Submission:
     limits = body.limits.model_dump(exclude_none=True)
-    return Submission(script_id, version_id, body.params, limits, body.runner)
+    return Submission(
+        script_id, version_id, body.params, limits, body.runner, policies=Policies(**policies(body))
+    )
+
+
+def policies(body: PolicyRequest, *, only_given: bool = False) -> dict[str, Any]:
+    """The fields of `Policies` that a request gives."""
+    names = set(PolicyRequest.model_fields)
+    return body.model_dump(include=names & body.model_fields_set if only_given else names)

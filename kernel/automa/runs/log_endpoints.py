@@ -1,6 +1,7 @@
 """The logs of runs over HTTP: a page, the raw bytes, live."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -11,7 +12,7 @@ from automa.auth.guard import Guard
 from automa.errors import AutomaError
 from automa.runs import logs, repository
 from automa.runs.dispatch import Dispatcher
-from automa.runs.endpoints import RunId
+from automa.runs.endpoints import Attempt, RunId
 from automa.runs.models import RunRow
 from automa.runs.schemas import LogLineView, LogPage, RunView
 from automa.runs.service import RunService
@@ -41,11 +42,12 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
         after: Annotated[int, Query(ge=0, description="Lines after this sequence number.")] = 0,
         limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
         tail: Annotated[int | None, Query(ge=1, le=5000, description="Only the last lines.")] = None,
+        attempt: Attempt = None,
     ) -> LogPage:
         """The log, line by line."""
         row = await find(run_id, caller)
-        ended = RunState(row.state).is_terminal
-        folder = service.attempt_dir(row)
+        ended = is_over(row, attempt or row.attempt)
+        folder = service.attempt_dir(row, attempt)
         if tail is None:
             lines = logs.read_page(folder, after, limit, logs.PAGE_BYTES)
             complete = ended and len(lines) < limit and logs.size_of(lines) < logs.PAGE_BYTES
@@ -64,12 +66,13 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
         run_id: RunId,
         caller: Caller = reads,
         stream: Annotated[str | None, Query(pattern="^(stdout|stderr)$")] = None,
+        attempt: Attempt = None,
     ) -> StreamingResponse:
         """Exactly the bytes that the script wrote, to both streams or to one."""
         row = await find(run_id, caller)
         wanted = OWN_STREAMS if stream is None else frozenset({Stream[stream.upper()]})
         headers = {"Content-Disposition": f'attachment; filename="run-{row.id}.log"'}
-        body = logs.raw_bytes(service.attempt_dir(row), wanted)
+        body = logs.raw_bytes(service.attempt_dir(row, attempt), wanted)
         return StreamingResponse(body, media_type="application/octet-stream", headers=headers)
 
     @router.get(
@@ -84,27 +87,36 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
         run_id: RunId,
         caller: Caller = reads,
         after: Annotated[int | None, Query(ge=0, description="Resume after this sequence number.")] = None,
+        attempt: Attempt = None,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> StreamingResponse:
-        """The log as server-sent events: `line` with the sequence number as id, then one `end`."""
+        """One attempt's log as server-sent events: `line` with the sequence number as id, then one `end`.
+
+        The `end` holds the run. If that is `retrying`, its next attempt has a log of its own.
+        """
         row = await find(run_id, caller)
+        number = attempt or row.attempt
+        folder = service.attempt_dir(row, number)
         start = after if after is not None else _sequence(last_event_id)
         return StreamingResponse(
-            events(request, row, start),
+            events(request, row.id, number, folder, start),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    async def events(request: Request, row: RunRow, after: int) -> AsyncGenerator[str]:
-        with dispatcher.watchers.watch(row.id) as watch:
-            watch.ended = await end_of(row) is not None  # asked while watching: no end is missed
+    async def events(
+        request: Request, run_id: str, attempt: int, folder: Path, after: int
+    ) -> AsyncGenerator[str]:
+        with dispatcher.watchers.watch(run_id) as watch:
+            # Asked while watching: no end is missed.
+            watch.ended = await end_of(run_id, attempt) is not None
             yield ": log\n\n"
-            async for lines in logs.follow(service.attempt_dir(row), after, watch):
+            async for lines in logs.follow(folder, after, watch):
                 # A stream outlives the request's check: whoever signed out meanwhile is told nothing more.
                 if not await is_admitted(request):
                     return
                 yield "".join(map(logs.line_event, lines)) or ": still there\n\n"
-        if (ended := await end_of(row)) is not None:
+        if (ended := await end_of(run_id, attempt)) is not None:
             yield f"event: end\ndata: {ended.model_dump_json()}\n\n"
 
     async def is_admitted(request: Request) -> bool:
@@ -114,12 +126,18 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
             return False
         return True
 
-    async def end_of(row: RunRow) -> RunView | None:
+    async def end_of(run_id: str, attempt: int) -> RunView | None:
         async with storage.read() as session:
-            now = await repository.get(session, row.id)
-        return RunView.of(now) if now is not None and RunState(now.state).is_terminal else None
+            row = await repository.get(session, run_id)
+        return RunView.of(row) if row is not None and is_over(row, attempt) else None
 
     return router
+
+
+def is_over(row: RunRow, attempt: int) -> bool:
+    """Whether nothing more comes of this attempt."""
+    state = RunState(row.state)
+    return state.is_terminal or state is RunState.SCHEDULED or attempt < row.attempt
 
 
 def _sequence(last_event_id: str | None) -> int:

@@ -1,8 +1,8 @@
-"""The table of runs: the row is the truth of a run's state."""
+"""The tables of runs: the row is the truth of a run's state."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, String, Text
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, PrimaryKeyConstraint, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from automa.storage.tables import Base, Id, Json, JsonObject, UtcDateTime
@@ -17,7 +17,7 @@ class RunRow(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        Index("ix_runs_state_priority_id", "state", "priority", "id"),
+        Index("ix_runs_state_lane_rank_id", "state", "lane", "rank", "id"),
         Index("ix_runs_script_id_id", "script_id", "id"),
         Index("ix_runs_owner_id_id", "owner_id", "id"),
     )
@@ -38,6 +38,14 @@ class RunRow(Base):
 
     state: Mapped[str] = mapped_column(String(20))
     priority: Mapped[int]
+    labels: Mapped[list[str]] = mapped_column(Json)
+    lane: Mapped[str] = mapped_column(String(60))
+    """Runs of one lane are held back by the same limits (`runs.queue`)."""
+    rank: Mapped[int] = mapped_column(BigInteger)
+    """The place in the lane, the lowest first."""
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retry: Mapped[JsonObject | None] = mapped_column(Json)
+    next_attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int]
     runner: Mapped[str] = mapped_column(String(40))
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -59,3 +67,38 @@ class RunRow(Base):
     log_lines: Mapped[int] = mapped_column(BigInteger)
     log_bytes: Mapped[int] = mapped_column(BigInteger)
     log_cut_bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class AttemptRow(Base):
+    """How one attempt ended. The attempt that goes on has no row yet: the run's own tells of it."""
+
+    __tablename__ = "run_attempts"
+    __table_args__ = (PrimaryKeyConstraint("run_id", "number"),)
+
+    run_id: Mapped[str] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    state: Mapped[str] = mapped_column(String(20))
+    exit_code: Mapped[int | None]
+    signal: Mapped[int | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    ended_by: Mapped[str | None] = mapped_column(String(40))
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    duration_s: Mapped[float | None] = mapped_column(Float)
+    has_result: Mapped[bool]
+    cpu_s: Mapped[float | None] = mapped_column(Float)
+    peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    bytes_written: Mapped[int | None] = mapped_column(BigInteger)
+    log_lines: Mapped[int] = mapped_column(BigInteger)
+    log_bytes: Mapped[int] = mapped_column(BigInteger)
+    log_cut_bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class LabelRow(Base):
+    """A label of a run, to find runs by."""
+
+    __tablename__ = "run_labels"
+    __table_args__ = (PrimaryKeyConstraint("label", "run_id"), Index("ix_run_labels_run_id", "run_id"))
+
+    label: Mapped[str] = mapped_column(String(64))
+    run_id: Mapped[str] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"))

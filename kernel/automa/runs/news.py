@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from automa.audit.change import Change
@@ -15,6 +15,8 @@ LOST = (
     "it was killed, or the machine was restarted."
 )
 CANCELLED_BEFORE_START = "It was cancelled before it started."
+CANCELLED_BETWEEN = "It was cancelled before its next attempt."
+EXPIRED = "It waited for longer than it was to wait."
 _MOST_SECONDS, _MOST_BYTES, _MOST_CODE = 1e11, 2**63 - 1, 2**31 - 1
 """Some thousand years, and what the columns hold."""
 
@@ -25,23 +27,26 @@ class Started:
 
     run_id: str
     owner_id: str
+    attempt: int
     at: datetime
 
     async def write(self, change: Change) -> bool:
         starting = (RunState.STARTING,)
         values = {"state": RunState.RUNNING, "started_at": self.at}
-        if await repository.move(change.session, self.run_id, starting, **values):
+        if await repository.move(change.session, self.run_id, self.attempt, starting, **values):
             change.emit("run.started", self.run_id, owner_id=self.owner_id)
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The attempt is over."""
+    """The attempt is over. If `wait_s` is set, it is to be followed by another one after that time."""
 
     run_id: str
     owner_id: str
+    attempt: int
     outcome: Outcome
+    wait_s: float | None = None
 
     async def write(self, change: Change) -> bool:
         outcome = self.outcome
@@ -63,25 +68,43 @@ class Ended:
         }
         if outcome.started_at is not None:
             values["started_at"] = moment(outcome.started_at)
-        state = await self._end(change, values)
-        if state is None:
-            return True
         facts: dict[str, Any] = {
             "exit_code": outcome.exit_code,
             "signal": outcome.signal,
             "reason": outcome.reason,
             "ended_by": outcome.ended_by,
         }
-        change.audit("run.finish", "run", self.run_id, state=state.value, **facts)
-        change.emit(f"run.{state.value}", self.run_id, owner_id=self.owner_id, **facts)
+        if await self._wait(change, values, facts):
+            return True
+        state = await self._move(change, values)
+        if state is not None:
+            change.audit("run.finish", "run", self.run_id, state=state.value, **facts)
+            change.emit(f"run.{state.value}", self.run_id, owner_id=self.owner_id, **facts)
         return True
 
-    async def _end(self, change: Change, values: Mapping[str, Any]) -> RunState | None:
-        """Move the run to its end; None if it has ended already."""
+    async def _wait(self, change: Change, values: Mapping[str, Any], facts: dict[str, Any]) -> bool:
+        """Let the run wait for its next attempt; whether it is to, and can."""
+        if self.wait_s is None or await repository.is_to_be_cancelled(change.session, self.run_id):
+            return False
+        at = utc_now() + timedelta(seconds=self.wait_s)
+        state = await self._move(change, values, RunState.SCHEDULED, finished_at=None, next_attempt_at=at)
+        if state is None:
+            return False
+        told = {"attempt": self.attempt, "state": state.value, "next_attempt_at": at.isoformat()}
+        change.audit("run.retry", "run", self.run_id, **told, **facts)
+        change.emit("run.retrying", self.run_id, owner_id=self.owner_id, **told, **facts)
+        return True
+
+    async def _move(
+        self, change: Change, values: Mapping[str, Any], becomes: RunState | None = None, **others: Any
+    ) -> RunState | None:
+        """Move the run to the attempt's end, or to what it `becomes`; None if it was over already."""
         # What was seen to run has not failed to start, whatever its runner says.
         for state in (self.outcome.state, RunState.FAILED):
             sources = tuple(source for source in repository.ACTIVE if source.may_become(state))
-            if await repository.move(change.session, self.run_id, sources, state=state, **values):
+            new = {**values, **others, "state": becomes or state}
+            if await repository.move(change.session, self.run_id, self.attempt, sources, **new):
+                repository.add_attempt(change, self.run_id, self.attempt, state, values)
                 return state
         return None
 
@@ -92,19 +115,62 @@ class Requeued:
 
     run_id: str
     owner_id: str
+    attempt: int
 
     async def write(self, change: Change) -> bool:
         if await repository.is_to_be_cancelled(change.session, self.run_id):
-            return await Ended(self.run_id, self.owner_id, cancelled_before_start()).write(change)
+            over = Ended(self.run_id, self.owner_id, self.attempt, cancelled_before_start())
+            return await over.write(change)
         values = {"state": RunState.QUEUED, "starting_at": None}
-        if await repository.move(change.session, self.run_id, (RunState.STARTING,), **values):
+        if await repository.move(change.session, self.run_id, self.attempt, (RunState.STARTING,), **values):
             change.audit("run.requeue", "run", self.run_id)
             change.emit("run.requeued", self.run_id, owner_id=self.owner_id)
         return False
 
 
-News = Started | Ended | Requeued
-"""`write` puts it into the change, and returns whether the run is over with that."""
+_NOT_BEGUN = dict.fromkeys(
+    (
+        "next_attempt_at", "starting_at", "started_at", "exit_code", "signal", "reason", "ended_by",
+        "duration_s", "cpu_s", "peak_memory_bytes", "bytes_written",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The wait after this attempt is over: the run may be claimed for its next one."""
+
+    run_id: str
+    owner_id: str
+    attempt: int
+
+    async def write(self, change: Change) -> bool:
+        values = {**_NOT_BEGUN, "has_result": False, "log_lines": 0, "log_bytes": 0, "log_cut_bytes": 0}
+        values |= {"state": RunState.QUEUED, "attempt": self.attempt + 1}
+        waits = (RunState.SCHEDULED,)
+        if await repository.move(change.session, self.run_id, self.attempt, waits, **values):
+            change.emit("run.attempt_due", self.run_id, owner_id=self.owner_id, attempt=self.attempt + 1)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The run has waited for as long as it was to wait. What has begun once does not expire."""
+
+    run_id: str
+    owner_id: str
+
+    async def write(self, change: Change) -> bool:
+        values = {"state": RunState.EXPIRED, "finished_at": utc_now(), "reason": EXPIRED}
+        if not await repository.move(change.session, self.run_id, 1, (RunState.QUEUED,), **values):
+            return False
+        change.audit("run.expire", "run", self.run_id)
+        change.emit("run.expired", self.run_id, owner_id=self.owner_id, reason=EXPIRED)
+        return True
+
+
+News = Started | Ended | Requeued | Due | Expired
+"""`write` puts it into the change, and returns whether the attempt, or the run, is over with that."""
 
 
 def lost() -> Outcome:

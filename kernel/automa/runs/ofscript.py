@@ -1,5 +1,7 @@
 """What becomes of a script's runs when the script is deleted: the catalog's `RunsOfScript`."""
 
+from collections.abc import Callable
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from automa.audit.change import Change
@@ -10,8 +12,13 @@ from automa.runs.sweep import RunFolders
 class RunsOfScripts:
     """Keeps them without their script, or removes their rows; `RunFolders` then frees the disk."""
 
-    def __init__(self, folders: RunFolders) -> None:
+    def __init__(self, folders: RunFolders, look_again: Callable[[], None] = lambda: None) -> None:
         self._folders = folders
+        self._look_again = look_again
+
+    def limit_changed(self) -> None:
+        """Runs that a script's limit held back may start now."""
+        self._look_again()
 
     async def unfinished(self, session: AsyncSession, script_id: str) -> int:
         return await repository.unfinished_of_script(session, script_id)

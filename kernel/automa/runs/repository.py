@@ -6,35 +6,84 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from automa.audit.change import Change
+from automa.catalog.models import ScriptRow
 from automa.http.pagination import PageRequest
-from automa.runs.models import RunRow
+from automa.runs.models import AttemptRow, LabelRow, RunRow
+from automa.runs.queue import Candidate
 from automa.sdk.runs import RunState
 from automa.storage.batch import Prepared
 
+WAITING = (RunState.SCHEDULED, RunState.QUEUED)
 ACTIVE = (RunState.STARTING, RunState.RUNNING)
-UNFINISHED = (RunState.SCHEDULED, RunState.QUEUED, *ACTIVE)
+UNFINISHED = (*WAITING, *ACTIVE)
 
 _runs: Any = RunRow.__table__
+_scripts: Any = ScriptRow.__table__
+_attempts: Any = AttemptRow.__table__
+_labels: Any = LabelRow.__table__
 
 # The statements of the hot path are made once: making one costs more than executing it.
 _EMPTY = dict.fromkeys(column.name for column in _runs.columns)
 _ADD = Prepared(insert(_runs), list(_EMPTY))
+_ADD_LABEL = Prepared(insert(_labels), ["label", "run_id"])
+_NO_ATTEMPT = dict.fromkeys(column.name for column in _attempts.columns)
+_ADD_ATTEMPT = Prepared(insert(_attempts), list(_NO_ATTEMPT))
 _CLAIM = Prepared(
     update(_runs)
     .where(_runs.c.id == bindparam("claimed"))
     .values(state=bindparam("as"), starting_at=bindparam("claimed_at"))
 )
-_COUNT_QUEUED = select(func.count()).where(_runs.c.state == RunState.QUEUED)
-_NEXT_QUEUED = (
-    select(RunRow)
-    .where(RunRow.state == RunState.QUEUED)
-    .order_by(RunRow.priority.desc(), RunRow.id)
-    .limit(bindparam("most", type_=Integer))
-)
+_COUNT_WAITING = select(func.count()).where(_runs.c.state.in_(WAITING))
+_COUNT_WAITING_OF = _COUNT_WAITING.where(_runs.c.owner_id == bindparam("owner"))
+_CHOSEN = select(RunRow).where(RunRow.id.in_(bindparam("chosen", expanding=True)))
+
+
+def _heads(dialect: str) -> Any:
+    """The first runs of every lane. A lane is a step in an index: nothing is scanned, however many wait."""
+    queued = _runs.c.state == RunState.QUEUED
+    lanes = select(func.min(_runs.c.lane).label("lane")).where(queued).cte("lanes", recursive=True)
+    after = select(func.min(_runs.c.lane)).where(queued, _runs.c.lane > lanes.c.lane).scalar_subquery()
+    lanes = lanes.union_all(select(after).where(lanes.c.lane.is_not(None)))
+    waiting, run = _runs.alias("waiting"), _runs.alias("run")
+    firsts = (
+        select(waiting.c.id)
+        .where(waiting.c.state == RunState.QUEUED, waiting.c.lane == lanes.c.lane)
+        .order_by(waiting.c.rank, waiting.c.id)
+        .limit(bindparam("most", type_=Integer))
+        .correlate(lanes)
+    )
+    if dialect == "sqlite":  # knows no LATERAL, but looks up what is IN a correlated query
+        found = lanes.join(run, run.c.id.in_(firsts))
+    else:
+        first = firsts.lateral("first")
+        found = lanes.join(first, true()).join(run, run.c.id == first.c.id)
+    return (
+        select(
+            run.c.id, run.c.lane, run.c.owner_id, run.c.script_id, run.c.priority, run.c.rank, run.c.labels,
+            _scripts.c.max_concurrent_runs,
+        )
+        .select_from(found.outerjoin(_scripts, _scripts.c.id == run.c.script_id))
+        .where(lanes.c.lane.is_not(None))
+    )  # fmt: skip
+
+
+_LABELLED = select(_labels.c.run_id)
+HEADS = {dialect: _heads(dialect) for dialect in ("sqlite", "postgresql")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +96,9 @@ class RunFilter:
     states: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    labels: tuple[str, ...] = ()
+    """All of them."""
+    priority: int | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
@@ -62,11 +114,16 @@ class RunFilter:
             found.append(RunRow.queued_at >= self.since)
         if self.until is not None:
             found.append(RunRow.queued_at < self.until)
+        if self.priority is not None:
+            found.append(RunRow.priority == self.priority)
+        found += [RunRow.id.in_(_LABELLED.where(_labels.c.label == label)) for label in self.labels]
         return found
 
 
 def add(change: Change, row: Mapping[str, Any]) -> None:
     change.write(_ADD, {**_EMPTY, **row})
+    if row["labels"]:
+        change.write(_ADD_LABEL, *({"label": label, "run_id": row["id"]} for label in row["labels"]))
 
 
 async def get(session: AsyncSession, run_id: str) -> RunRow | None:
@@ -81,13 +138,44 @@ async def page(session: AsyncSession, wanted: RunFilter, request: PageRequest) -
     return (await session.scalars(query)).all()
 
 
-async def count_queued(session: AsyncSession) -> int:
-    return await session.scalar(_COUNT_QUEUED) or 0
+async def count_waiting(session: AsyncSession, owner_id: str | None = None) -> int:
+    """Runs that wait for a place or for their next attempt, of all or of one owner."""
+    if owner_id is None:
+        return await session.scalar(_COUNT_WAITING) or 0
+    return await session.scalar(_COUNT_WAITING_OF, {"owner": owner_id}) or 0
 
 
-async def next_queued(session: AsyncSession, limit: int) -> Sequence[RunRow]:
-    """Who is due to start: higher priority first, then first come, first served."""
-    return (await session.scalars(_NEXT_QUEUED, {"most": limit})).all()
+async def heads(session: AsyncSession, most: int) -> list[Candidate]:
+    """Of every lane in which runs are queued the first `most`."""
+    statement = HEADS[session.get_bind().dialect.name]
+    return [Candidate(*row) for row in await session.execute(statement, {"most": most})]
+
+
+async def chosen(session: AsyncSession, run_ids: Sequence[str]) -> Sequence[RunRow]:
+    """These runs, in this order."""
+    rows = {row.id: row for row in await session.scalars(_CHOSEN, {"chosen": run_ids})}
+    return [rows[run_id] for run_id in run_ids]
+
+
+async def with_deadline(session: AsyncSession) -> Sequence[RunRow]:
+    """Runs that wait, but not for ever: for their next attempt, or to expire."""
+    expiring = (RunRow.state == RunState.QUEUED) & RunRow.expires_at.is_not(None)
+    return (
+        await session.scalars(select(RunRow).where((RunRow.state == RunState.SCHEDULED) | expiring))
+    ).all()
+
+
+def add_attempt(change: Change, run_id: str, number: int, state: RunState, values: Mapping[str, Any]) -> None:
+    """Note how an attempt ended; `values` may hold more than is kept of it."""
+    kept = {name: value for name, value in values.items() if name in _NO_ATTEMPT}
+    row = {**_NO_ATTEMPT, **kept, "run_id": run_id, "number": number, "state": state.value}
+    change.write(_ADD_ATTEMPT, row)
+
+
+async def attempts(session: AsyncSession, run_id: str) -> Sequence[AttemptRow]:
+    """Those that have ended, the first one first."""
+    query = select(AttemptRow).where(AttemptRow.run_id == run_id).order_by(AttemptRow.number)
+    return (await session.scalars(query)).all()
 
 
 async def active(session: AsyncSession) -> Sequence[RunRow]:
@@ -95,10 +183,16 @@ async def active(session: AsyncSession) -> Sequence[RunRow]:
     return (await session.scalars(select(RunRow).where(RunRow.state.in_(ACTIVE)).order_by(RunRow.id))).all()
 
 
-async def move(session: AsyncSession, run_id: str, sources: Collection[RunState], **values: Any) -> bool:
-    """Change a run that is in one of the source states; whether it was."""
+async def move(
+    session: AsyncSession, run_id: str, attempt: int, sources: Collection[RunState], **values: Any
+) -> bool:
+    """Change a run that is at this attempt and in one of the source states; whether it was."""
     statement = _move(tuple(sources), tuple(values))
-    parameters = {"moved": run_id, **{f"new_{name}": value for name, value in values.items()}}
+    parameters = {
+        "moved": run_id,
+        "at_attempt": attempt,
+        **{f"new_{name}": value for name, value in values.items()},
+    }
     done: Any = await session.execute(statement, parameters)
     return done.rowcount == 1
 
@@ -106,7 +200,8 @@ async def move(session: AsyncSession, run_id: str, sources: Collection[RunState]
 @cache
 def _move(sources: tuple[RunState, ...], columns: tuple[str, ...]) -> Update:
     values = {name: bindparam(f"new_{name}", type_=_runs.c[name].type) for name in columns}
-    return update(_runs).where(_runs.c.id == bindparam("moved"), _runs.c.state.in_(sources)).values(values)
+    moved = (_runs.c.id == bindparam("moved")) & (_runs.c.attempt == bindparam("at_attempt"))
+    return update(_runs).where(moved, _runs.c.state.in_(sources)).values(values)
 
 
 async def is_to_be_cancelled(session: AsyncSession, run_id: str) -> bool:

@@ -17,6 +17,7 @@ from automa.runs.dispatch import Dispatcher
 from automa.runs.endpoints import routes
 from automa.runs.log_endpoints import log_routes
 from automa.runs.ofscript import RunsOfScripts
+from automa.runs.queue import Bounds
 from automa.runs.service import RunService
 from automa.runs.sweep import RunFolders
 from automa.storage.home import Home
@@ -49,16 +50,21 @@ class Runs:
     ) -> Self:
         found = [(item, context) for _, item, context in plugins.runners()]
         runners = Runners(found, settings.runs.runner, ask_plugins=plugins.resolve_runner)
-        slots = settings.runs.max_concurrent
+        bounds = Bounds(
+            settings.runs.max_concurrent,
+            settings.runs.max_concurrent_per_owner,
+            settings.runs.max_concurrent_per_label,
+        )
+        dispatcher = Dispatcher(storage, changes, home, runners, catalog, bounds)
         folders = RunFolders(storage, home)
         return cls(
             storage=storage,
             changes=changes,
             runners=runners,
             service=RunService(settings, home, catalog),
-            dispatcher=Dispatcher(storage, changes, home, runners, catalog, slots),
+            dispatcher=dispatcher,
             folders=folders,
-            of_scripts=RunsOfScripts(folders),
+            of_scripts=RunsOfScripts(folders, dispatcher.submitted),
         )
 
     def routes(self, guard: Guard) -> list[APIRouter]:

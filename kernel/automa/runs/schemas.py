@@ -1,12 +1,15 @@
 """What runs look like on the wire."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from automa.config import BYTES_MOST, CPUS_LEAST, CPUS_MOST, FILES_MOST, PROCESSES_MOST
-from automa.runs.models import RunRow
+from automa.runs.models import AttemptRow, RunRow
+from automa.runs.queue import PRIORITY_LEAST, PRIORITY_MOST
+from automa.runs.retries import ATTEMPTS_MOST
 from automa.sdk.runlog import LogLine
 from automa.sdk.runs import SECONDS_MOST, MiB, RunState
 
@@ -27,10 +30,62 @@ class LimitRequest(BaseModel):
     grace_s: float | None = Field(None, ge=0, le=SECONDS_MOST)
 
 
-class SubmitRun(BaseModel):
-    """A request to run a script."""
+Item = TypeVar("Item")
+
+
+def _once(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    return tuple(dict.fromkeys(items))
+
+
+Priority = Annotated[int, Field(ge=PRIORITY_LEAST, le=PRIORITY_MOST)]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]*$", max_length=64)]
+Labels = Annotated[tuple[Label, ...], Field(max_length=20), AfterValidator(_once)]
+RetriableState = Literal["failed", "timed_out", "oom_killed", "start_failed", "lost"]
+ExitCode = Annotated[int, Field(ge=1, le=255)]
+WAIT_MOST_S = 30 * 24 * 3600.0
+
+
+class RetryRequest(BaseModel):
+    """After which ends another attempt follows, and how long after."""
 
     model_config = ConfigDict(extra="forbid")
+
+    max_attempts: int = Field(ge=1, le=ATTEMPTS_MOST, description="Of all, the first one counted.")
+    on_states: Annotated[tuple[RetriableState, ...], AfterValidator(_once)] = Field(
+        (), description="Ends of an attempt; without these and exit codes: all of them but `lost`."
+    )
+    on_exit_codes: Annotated[tuple[ExitCode, ...], Field(max_length=255), AfterValidator(_once)] = Field(
+        (), description="Exit codes of an attempt that failed, besides the states."
+    )
+    delay_s: float = Field(10.0, ge=0, le=WAIT_MOST_S, description="How long to wait after the first one.")
+    backoff: float = Field(2.0, ge=1, le=10, description="Each wait is so many times the one before.")
+    max_delay_s: float = Field(3600.0, ge=0, le=WAIT_MOST_S, description="The longest wait.")
+    jitter: float = Field(
+        0.1, ge=0, le=1, description="The share of a wait by which it is shorter or longer at random."
+    )
+
+
+class PolicyRequest(BaseModel):
+    """How a run waits, and what becomes of it when it fails."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    priority: Priority = Field(
+        0, description="Higher ones go first. Above 0 it takes the scope `queue:raise`."
+    )
+    labels: Labels = Field((), description="To find it by; a label may have a limit of concurrency.")
+    retry: RetryRequest | None = Field(None, description="Further attempts; none by default.")
+    expires_in_s: float | None = Field(
+        None, gt=0, le=SECONDS_MOST, description="If it has not begun by then, it expires."
+    )
+
+
+class RerunRun(PolicyRequest):
+    """What is to be other than in the run that is repeated; what is left out stays."""
+
+
+class SubmitRun(PolicyRequest):
+    """A request to run a script."""
 
     params: dict[str, Any] = Field(default_factory=dict, description="Arguments for the script's parameters.")
     limits: LimitRequest = Field(default_factory=lambda: LimitRequest.model_validate({}))
@@ -76,7 +131,14 @@ class RunView(BaseModel):
     limits: dict[str, Any]
     enforcement: dict[str, str] = Field(description="How each limit is enforced: hard, soft or none.")
     runner: str
-    attempt: int
+    attempt: int = Field(description="The number of the last attempt, or of the one that is to come.")
+    priority: int
+    labels: list[str]
+    retry: dict[str, Any] | None = Field(description="When further attempts follow; null: never.")
+    retrying: bool = Field(description="It waits for its next attempt.")
+    next_attempt_at: datetime | None
+    expires_at: datetime | None = Field(description="If it has not begun by then, it expires.")
+    waiting_for: str | None = Field(description="Which limit holds it back in the queue.")
     rerun_of: str | None
     submitted_by: ActorView
     queued_at: datetime
@@ -94,7 +156,7 @@ class RunView(BaseModel):
     log: LogSummary
 
     @classmethod
-    def of(cls, row: RunRow) -> Self:
+    def of(cls, row: RunRow, waiting_for: str | None = None) -> Self:
         state = RunState(row.state)
         by = row.submitted_by
         # The row is ours and right: checking it again would be half of the work of a listing.
@@ -112,6 +174,13 @@ class RunView(BaseModel):
             enforcement=row.enforcement,
             runner=row.runner,
             attempt=row.attempt,
+            priority=row.priority,
+            labels=row.labels,
+            retry=row.retry,
+            retrying=state is RunState.SCHEDULED and row.next_attempt_at is not None,
+            next_attempt_at=row.next_attempt_at,
+            expires_at=row.expires_at,
+            waiting_for=waiting_for,
             rerun_of=row.rerun_of,
             submitted_by=ActorView.model_construct(kind=by["kind"], id=by["id"], name=by.get("name", "")),
             queued_at=row.queued_at,
@@ -130,6 +199,57 @@ class RunView(BaseModel):
                 lines=row.log_lines, bytes=row.log_bytes, cut_bytes=row.log_cut_bytes
             ),
         )
+
+
+class AttemptView(BaseModel):
+    """One attempt of a run."""
+
+    number: int
+    state: RunState
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration_s: float | None
+    exit_code: int | None
+    signal: int | None
+    reason: str | None
+    ended_by: str | None
+    has_result: bool
+    usage: UsageView
+    log: LogSummary
+
+    @classmethod
+    def of(cls, row: AttemptRow | RunRow) -> Self:
+        """An attempt that has ended, or the one that the run itself tells of."""
+        return cls(
+            number=row.attempt if isinstance(row, RunRow) else row.number,
+            state=RunState(row.state),
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            duration_s=row.duration_s,
+            exit_code=row.exit_code,
+            signal=row.signal,
+            reason=row.reason,
+            ended_by=row.ended_by,
+            has_result=row.has_result,
+            usage=UsageView(
+                cpu_s=row.cpu_s, peak_memory_bytes=row.peak_memory_bytes, bytes_written=row.bytes_written
+            ),
+            log=LogSummary(lines=row.log_lines, bytes=row.log_bytes, cut_bytes=row.log_cut_bytes),
+        )
+
+
+class AttemptList(BaseModel):
+    """The attempts of a run, the first one first."""
+
+    items: list[AttemptView]
+
+    @classmethod
+    def of(cls, row: RunRow, ended: Sequence[AttemptRow]) -> Self:
+        items = [AttemptView.of(item) for item in ended]
+        # One that goes on, or ended in a release that kept no rows of attempts, or was never begun at all.
+        if row.attempt not in {item.number for item in ended}:
+            items.append(AttemptView.of(row))
+        return cls(items=items)
 
 
 class ResultView(BaseModel):

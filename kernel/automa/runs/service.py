@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from automa.auth.caller import Caller
 from automa.catalog.parameters import check
 from automa.catalog.service import CatalogService, RunnableVersion
 from automa.config import Settings
-from automa.errors import Conflict, FieldError, InvalidPayload, NotFound, TooManyRequests
+from automa.errors import Conflict, FieldError, Forbidden, InvalidPayload, NotFound, TooManyRequests
 from automa.http.pagination import PageRequest
 from automa.runs import repository
-from automa.runs.models import RunRow
-from automa.runs.news import CANCELLED_BEFORE_START
+from automa.runs.models import AttemptRow, RunRow
+from automa.runs.news import CANCELLED_BEFORE_START, CANCELLED_BETWEEN
+from automa.runs.queue import lane_of, rank_of
 from automa.runs.repository import RunFilter
 from automa.sdk.attempts import RESULT
 from automa.sdk.runs import Limits, RunState
@@ -25,6 +27,17 @@ from automa.storage.home import Home
 from automa.storage.tables import new_id, utc_now
 
 QUEUE_FULL_RETRY_S = 5.0
+RAISE = "queue:raise"
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """How a run waits, and what becomes of it when it fails."""
+
+    priority: int = 0
+    labels: tuple[str, ...] = ()
+    retry: Mapping[str, Any] | None = None
+    expires_in_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,7 @@ class Submission:
     limits: Mapping[str, Any]
     runner: str | None = None
     rerun_of: str | None = None
+    policies: Policies = field(default_factory=Policies)
 
 
 class RunService:
@@ -46,29 +60,43 @@ class RunService:
         self._settings = settings
         self._home = home
         self._catalog = catalog
-        self._room = 0
+        self._room: dict[str | None, int] = {}
 
     async def submit(self, change: Change, caller: Caller, wanted: Submission, runner: str) -> RunRow:
-        """Queue a run. Raises NotFound, Conflict for a draft, InvalidPayload for parameters or limits."""
+        """Queue a run. Raises NotFound, Conflict for a draft, InvalidPayload for parameters or limits,
+        Forbidden for a priority that the caller may not give, TooManyRequests for a full queue."""
+        if wanted.policies.priority > 0 and not caller.may(RAISE):
+            raise Forbidden(f"A priority above 0 needs the scope {RAISE}.")
         version = await self._catalog.runnable(change.session, caller, wanted.script_id, wanted.version_id)
         params = check(version.schema, dict(wanted.params))
         limits = self._limits(caller, wanted.limits)
-        await self._require_room(change.session)
+        await self._require_room(change.session, version.owner_id)
         row = _queued(version, caller, params, limits, runner, wanted.rerun_of)
+        row |= self._waiting(row, wanted.policies)
         repository.add(change, row)
         change.audit(
-            "run.create", "run", row["id"], script_id=version.script_id, version=version.version_number
-        )
+            "run.create", "run", row["id"], script_id=version.script_id, version=version.version_number,
+            **_told(wanted.policies),
+        )  # fmt: skip
         change.emit("run.queued", row["id"], owner_id=row["owner_id"], script_id=version.script_id)
         return RunRow(**row)
 
-    async def again(self, session: AsyncSession, caller: Caller, run_id: str) -> Submission:
-        """A submission of the same version with the same inputs and limits. Raises NotFound, Conflict."""
+    async def again(
+        self, session: AsyncSession, caller: Caller, run_id: str, other: Mapping[str, Any] | None = None
+    ) -> Submission:
+        """A submission of the same version with the same inputs, limits and policies, but for `other` ones.
+
+        A priority that the caller may not give becomes 0. Raises NotFound, Conflict.
+        """
         old = await self.get(session, caller, run_id)
         if old.script_id is None:
             raise Conflict("The script of this run was deleted; there is nothing left to run.")
         same = {name: value for name, value in old.limits.items() if value != asdict(self._defaults())[name]}
-        return Submission(old.script_id, old.version_id, old.params, same, rerun_of=old.id)
+        expires_in_s = (old.expires_at - old.queued_at).total_seconds() if old.expires_at else None
+        priority = old.priority if caller.may(RAISE) else min(old.priority, 0)
+        policies = Policies(priority, tuple(old.labels), old.retry, expires_in_s)
+        policies = replace(policies, **(other or {}))
+        return Submission(old.script_id, old.version_id, old.params, same, rerun_of=old.id, policies=policies)
 
     async def cancel(self, change: Change, caller: Caller, run_id: str) -> RunRow:
         """End a run that waits; for one that executes, note the wish, which the dispatcher then sees to.
@@ -84,9 +112,10 @@ class RunService:
             return row
         row.cancel_requested_at = now
         change.audit("run.cancel", "run", row.id, state=row.state)
-        if row.state == RunState.QUEUED:
-            row.state, row.finished_at = RunState.CANCELLED, now
-            row.reason = CANCELLED_BEFORE_START
+        if row.state in repository.WAITING:
+            begun = row.state == RunState.SCHEDULED or row.attempt > 1
+            row.state, row.finished_at, row.next_attempt_at = RunState.CANCELLED, now, None
+            row.reason = CANCELLED_BETWEEN if begun else CANCELLED_BEFORE_START
             change.emit("run.cancelled", row.id, owner_id=row.owner_id, reason=row.reason)
         else:
             change.emit("run.cancelling", row.id, owner_id=row.owner_id)
@@ -109,29 +138,61 @@ class RunService:
             wanted = replace(wanted, owner_id=caller.user_id)
         return await repository.page(session, wanted, request)
 
-    def attempt_dir(self, row: RunRow) -> Path:
-        """Where the log and the result of the last attempt lie."""
-        return self._home.attempt(row.id, row.attempt)
+    def attempt_dir(self, row: RunRow, attempt: int | None = None) -> Path:
+        """Where the log and the result of an attempt lie, by default of the last one. Raises NotFound."""
+        if attempt is not None and not 1 <= attempt <= row.attempt:
+            raise NotFound("The run has no such attempt.")
+        return self._home.attempt(row.id, attempt or row.attempt)
 
-    def result(self, row: RunRow) -> Any:
-        """What `main` returned. Raises NotFound if there is nothing."""
-        if not row.has_result:
+    async def attempts(self, session: AsyncSession, row: RunRow) -> Sequence[AttemptRow]:
+        """The attempts of a run that have ended, the first one first."""
+        return await repository.attempts(session, row.id)
+
+    async def result(self, session: AsyncSession, row: RunRow, attempt: int | None = None) -> Any:
+        """What `main` returned, by default in the last attempt. Raises NotFound if there is nothing."""
+        folder, has_result = self.attempt_dir(row, attempt), row.has_result
+        if attempt is not None and attempt != row.attempt:
+            ended = await repository.attempts(session, row.id)
+            has_result = any(item.number == attempt and item.has_result for item in ended)
+        if not has_result:
             raise NotFound("This run has no result: only what a script's main() returns is one.")
         try:
-            return json.loads((self.attempt_dir(row) / RESULT).read_bytes())
+            return json.loads((folder / RESULT).read_bytes())
         except (OSError, ValueError) as error:
             raise NotFound(f"The result of this run can no longer be read: {error}.") from error
 
-    async def _require_room(self, session: AsyncSession) -> None:
+    async def _require_room(self, session: AsyncSession, owner_id: str) -> None:
+        runs = self._settings.runs
+        if not await self._take_room(session, None, runs.max_queued):
+            detail = f"The queue is full ({runs.max_queued} runs wait)."
+            raise TooManyRequests(detail, retry_after_s=QUEUE_FULL_RETRY_S)
+        most = runs.max_queued_per_owner
+        if most is not None and not await self._take_room(session, owner_id, most):
+            detail = f"{most} runs of this owner wait: no more may."
+            raise TooManyRequests(detail, retry_after_s=QUEUE_FULL_RETRY_S)
+
+    async def _take_room(self, session: AsyncSession, owner_id: str | None, most: int) -> bool:
+        """Whether one more run may wait, of all or of one owner."""
         # Only submissions make the queue longer: so many may come before it must be counted again.
-        if self._room <= 0:
-            self._room = self._settings.runs.max_queued - await repository.count_queued(session)
-        self._room -= 1
-        if self._room < 0:
-            raise TooManyRequests(
-                f"The queue is full ({self._settings.runs.max_queued} runs wait).",
-                retry_after_s=QUEUE_FULL_RETRY_S,
-            )
+        # They stand in line to write, and one that is undone has taken its room all the same.
+        left = self._room.get(owner_id, 0)
+        if left <= 0:
+            left = most - await repository.count_waiting(session, owner_id)
+        self._room[owner_id] = left - 1
+        return left > 0
+
+    def _waiting(self, row: Mapping[str, Any], wanted: Policies) -> dict[str, Any]:
+        """The columns of a run that waits, in which its policies are kept."""
+        runs, queued_at = self._settings.runs, row["queued_at"]
+        expires_in_s = wanted.expires_in_s or runs.expires_in_s
+        return {
+            "priority": wanted.priority,
+            "labels": list(wanted.labels),
+            "lane": lane_of(row["script_id"], wanted.labels, runs.max_concurrent_per_label),
+            "rank": rank_of(queued_at, wanted.priority),
+            "expires_at": queued_at + timedelta(seconds=expires_in_s) if expires_in_s else None,
+            "retry": dict(wanted.retry) if wanted.retry else None,
+        }
 
     def _defaults(self) -> Limits:
         return self._settings.limits.to_limits()
@@ -150,6 +211,12 @@ class RunService:
                     ],
                 )
         return replace(defaults, **given)
+
+
+def _told(policies: Policies) -> dict[str, Any]:
+    """What of the policies was asked for, for the audit."""
+    defaults = asdict(Policies())
+    return {name: value for name, value in asdict(policies).items() if value != defaults[name]}
 
 
 def _exceeds(value: float, default: float | None) -> bool:
@@ -180,7 +247,6 @@ def _queued(
         "rerun_of": rerun_of,
         "submitted_by": {"kind": actor.kind, "id": actor.id, "name": actor.name},
         "state": RunState.QUEUED.value,
-        "priority": 0,
         "attempt": 1,
         "runner": runner,
         "queued_at": utc_now(),

@@ -43,9 +43,10 @@ _TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.SCHEDULED: frozenset({RunState.QUEUED, RunState.CANCELLED, RunState.EXPIRED}),
     RunState.QUEUED: frozenset({RunState.STARTING, RunState.CANCELLED, RunState.EXPIRED}),
     # A shim may have ended the run before its `running` was seen, and a start that never reached
-    # a shim goes back to the queue: the attempt has not begun.
-    RunState.STARTING: _ENDS | {RunState.RUNNING, RunState.START_FAILED, RunState.QUEUED},
-    RunState.RUNNING: _ENDS,
+    # a shim goes back to the queue: the attempt has not begun. An attempt that ends badly may be followed
+    # by another one, for which the run is scheduled.
+    RunState.STARTING: _ENDS | {RunState.RUNNING, RunState.START_FAILED, RunState.QUEUED, RunState.SCHEDULED},
+    RunState.RUNNING: _ENDS | {RunState.SCHEDULED},
 }
 
 MiB = 1024 * 1024

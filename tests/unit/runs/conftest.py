@@ -17,6 +17,7 @@ from automa.runs import dispatch, repository
 from automa.runs.choice import Runners
 from automa.runs.dispatch import Dispatcher
 from automa.runs.models import RunRow
+from automa.runs.queue import Bounds, rank_of
 from automa.sdk.actors import SYSTEM
 from automa.sdk.attempts import EXIT, write_atomically
 from automa.sdk.plugin import PluginContext, RunnerDescriptor
@@ -120,10 +121,17 @@ class Bench:
     def dispatcher(self) -> Dispatcher:
         return self.dispatchers[-1]
 
-    async def start(self, slots: int = 4, changes: Changes | None = None) -> None:
+    async def start(
+        self, slots: int = 4, changes: Changes | None = None, bounds: Bounds | None = None
+    ) -> None:
         found = RunnerDescriptor("fake", lambda _: self.runner), PluginContext("fake", None, self.home.path)
         made = Dispatcher(
-            self.storage, changes or self.changes, self.home, Runners([found]), AnyTree(), slots
+            self.storage,
+            changes or self.changes,
+            self.home,
+            Runners([found]),
+            AnyTree(),
+            bounds or Bounds(slots),
         )
         self.dispatchers.append(made)
         await made.start()
@@ -188,14 +196,16 @@ class AnyTree:
 
 
 def run_row(owner_id: str, **values: Any) -> dict[str, Any]:
-    return {
+    row = {
         "id": new_id(), "owner_id": owner_id, "script_id": None, "script_name": "x", "version_id": "v",
         "version_number": 1, "digest": "0" * 64, "entry": "main.py", "call_main": False, "params": {},
         "limits": asdict(Limits()), "rerun_of": None, "submitted_by": asdict(SYSTEM), "state": "queued",
         "priority": 0, "attempt": 1, "runner": "fake", "queued_at": utc_now(), "has_result": False,
         "enforcement": {}, "log_lines": 0, "log_bytes": 0, "log_cut_bytes": 0, "cancel_requested_at": None,
-        **values,
+        "labels": [], **values,
     }  # fmt: skip
+    place = {"lane": row["script_id"] or row["owner_id"], "rank": rank_of(row["queued_at"], row["priority"])}
+    return {**place, **row}
 
 
 @pytest.fixture

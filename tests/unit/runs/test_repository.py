@@ -20,10 +20,10 @@ fresh = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 
 def news_of(run_id: str) -> st.SearchStrategy[News]:
     return st.one_of(
-        st.just(Started(run_id, "u", utc_now())),
-        st.just(Requeued(run_id, "u")),
+        st.just(Started(run_id, "u", 1, utc_now())),
+        st.just(Requeued(run_id, "u", 1)),
         st.sampled_from(ENDS_OF_ATTEMPTS).map(
-            lambda state: Ended(run_id, "u", Outcome(state, finished_at=1.7e9))
+            lambda state: Ended(run_id, "u", 1, Outcome(state, finished_at=1.7e9))
         ),
     )
 
@@ -34,14 +34,14 @@ class TestMove:
         (run_id,) = await bench.queue(state=state)
         async with bench.storage.write() as session:
             others = [other for other in RunState if other is not state]
-            assert not await repository.move(session, run_id, others, state=RunState.LOST)
-            assert await repository.move(session, run_id, (state,), reason="moved")
+            assert not await repository.move(session, run_id, 1, others, state=RunState.LOST)
+            assert await repository.move(session, run_id, 1, (state,), reason="moved")
         row = await bench.read(run_id)
         assert (row.state, row.reason) == (state, "moved")
 
     async def test_no_run_no_move(self, bench: Any) -> None:
         async with bench.storage.write() as session:
-            assert not await repository.move(session, "nothing", list(RunState), state=RunState.LOST)
+            assert not await repository.move(session, "nothing", 1, list(RunState), state=RunState.LOST)
 
 
 class TestNews:
@@ -68,26 +68,15 @@ class TestNews:
         (run_id,) = await bench.queue(state=state)
         other = RunState.FAILED if state is not RunState.FAILED else RunState.SUCCEEDED
         for item in (
-            Started(run_id, "u", utc_now()),
-            Requeued(run_id, "u"),
-            Ended(run_id, "u", Outcome(other, finished_at=1.7e9)),
+            Started(run_id, "u", 1, utc_now()),
+            Requeued(run_id, "u", 1),
+            Ended(run_id, "u", 1, Outcome(other, finished_at=1.7e9)),
         ):
             async with bench.changes(SYSTEM) as change:
                 change.bookkeeping()
                 await item.write(change)
         assert (await bench.read(run_id)).state == state
         assert await bench.events(run_id) == []
-
-
-class TestQueue:
-    async def test_what_waits_is_found_by_its_turn(self, bench: Any) -> None:
-        waiting = await bench.queue(2)
-        urgent = await bench.queue(1, priority=1)
-        await bench.queue(2, state=RunState.RUNNING)
-        async with bench.storage.read() as session:
-            rows = await repository.next_queued(session, 2)
-            assert [row.id for row in rows] == [*urgent, waiting[0]]
-            assert await repository.count_queued(session) == 3
 
 
 @given(state=states, other=states)

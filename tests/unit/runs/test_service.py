@@ -64,6 +64,15 @@ class NoDispatcher:
     def cancel(self, run_id: str) -> None:
         return None
 
+    def expect(self, row: Any) -> None:
+        return None
+
+    def load(self) -> None:
+        return None
+
+    def waiting_for(self, row: Any, load: None) -> str | None:
+        return None
+
 
 @pytest.fixture
 def settings(home: Path) -> Settings:
