@@ -51,6 +51,12 @@ class LimitSettings(_Group):
     result_bytes: int = Field(
         _LIMITS.result_bytes, ge=1024, le=BYTES_MOST, description="Size of the JSON result."
     )
+    artifacts_bytes: int = Field(
+        _LIMITS.artifacts_bytes, ge=0, le=BYTES_MOST, description="Size of all artifacts that are kept."
+    )
+    artifacts_files: int = Field(
+        _LIMITS.artifacts_files, ge=0, le=100_000, description="How many artifacts are kept."
+    )
     timeout_s: float | None = Field(
         _LIMITS.timeout_s, gt=0, le=SECONDS_MOST, description="Wall time of a run."
     )

@@ -8,10 +8,12 @@ from typing import Protocol
 from automa.sdk import attempts
 from automa.sdk.runlog import LogWriter, Stream
 from automa.sdk.runs import Enforcement, Limits, Outcome, RunSpec, RunState, Usage
+from automa_sandbox.artifacts import Collected, collect, open_folder
 from automa_sandbox.endings import End, Seen, Stop, decide
 from automa_sandbox.frames import Frames, is_json
 from automa_sandbox.hints import Hints
 from automa_sandbox.loop import Loop
+from automa_sandbox.progress import ProgressFile
 from automa_sandbox.pump import LogPump
 from automa_sandbox.watching import Watcher
 
@@ -20,6 +22,8 @@ _DRAIN_BYTES = 4 * 1024 * 1024
 _KILL_AGAIN_S = 1.0
 _GATHER_S = 0.001
 _EARLY_BYTES = 4096
+_WORD_COSTS_S = 0.0002
+"""A script that tells much through the module `automa` is read so much the slower, and then waits itself."""
 _LONGEST_WAIT_S = 24 * 3600.0
 """poll() takes a C int of milliseconds, which is less than some runs may last."""
 
@@ -109,6 +113,9 @@ class Attempt:
         self._writer = LogWriter(spec.attempt_dir)
         self._pump = LogPump(self._writer, spec.limits.log_bytes)
         self._frames = Frames(spec.limits.result_bytes)
+        self._progress = ProgressFile(spec.attempt_dir)
+        self._artifacts: int | None = None
+        self._frames_at: float | None = None
         self._hints = Hints(spec.notify_path, spec.run_id)
         self._loop = sandbox.loop
         self._early_stderr = b""
@@ -164,6 +171,12 @@ class Attempt:
             self._kill()
         if _is_due(self._watcher.due(), now):
             self._look()
+        if _is_due(self._frames_at, now):
+            self._frames_at = None
+            self._loop.resume(self._sandbox.frames)
+        if _is_due(self._progress.due(), now):
+            self._progress.write()
+            self._hints.log_grew()
         self._hints.send_due(now)
 
     def _wait_ms(self) -> int | None:
@@ -173,6 +186,8 @@ class Attempt:
             self._kill_at,
             self._watcher.due(),
             self._hints.due(),
+            self._frames_at,
+            self._progress.due(),
         )
         due = min((at for at in times if at is not None), default=None)
         if due is None:
@@ -209,6 +224,8 @@ class Attempt:
         self._last_read = time.monotonic()
 
     def _read_frames(self, descriptor: int) -> None:
+        if self._artifacts is None:  # before reading: a script that ends at once waits for that
+            self._artifacts = open_folder(self._sandbox.init)
         self._frames.feed(self._read_or_close(descriptor))
         if self._frames.broken and self._loop.is_watched(descriptor):
             self._loop.drop(descriptor)  # whoever writes on and on costs us nothing
@@ -216,6 +233,22 @@ class Attempt:
             self.started_at, self._began = time.time(), time.monotonic()
             self._watcher.look_at_scratch(self._sandbox.init)
             self._hints.started()
+        if self._frames.words:
+            self._take_words(descriptor)
+
+    def _take_words(self, descriptor: int) -> None:
+        """What the script said through the module `automa`."""
+        self._frames_at = time.monotonic() + self._frames.words * _WORD_COSTS_S
+        self._loop.pause(descriptor)
+        self._frames.words = 0
+        if self._frames.progress is not None:
+            self._progress.take(*self._frames.progress)
+            self._frames.progress = None
+        for stream, line in self._frames.lines:
+            self._pump.feed(stream, line)
+        if self._frames.lines:
+            self._frames.lines.clear()
+            self._hints.log_grew()
 
     def _read_or_close(self, descriptor: int) -> bytes:
         try:
@@ -290,10 +323,23 @@ class Attempt:
         has_result = end.state is RunState.SUCCEEDED and self._keep_result()
         if end.state is RunState.OOM_KILLED:
             self._say("Killed: the run used more memory than its limit allows.")
+        collected = self._collect()
         self._pump.close()
+        self._progress.write()
         self._hints.flush()
         self._sandbox.remove()
-        return self._outcome(end, usage, has_result)
+        return self._outcome(end, usage, has_result, collected)
+
+    def _collect(self) -> Collected:
+        """Whatever goes wrong here, how the run ended stays what it is."""
+        if self._artifacts is None:
+            return Collected()
+        collected = collect(self._artifacts, self.spec.attempt_dir, self.spec.limits)
+        os.close(self._artifacts)
+        with suppress(OSError):
+            for note in collected.notes:
+                self._say(note)
+        return collected
 
     def _seen(self, usage: Usage) -> Seen:
         return Seen(
@@ -319,7 +365,7 @@ class Attempt:
 
     def _refusal(self) -> str | None:
         value = self._frames.value
-        if self._frames.broken or (value is not None and not is_json(value)):
+        if self._frames.broken or (value is not None and not is_json(bytes(value))):
             return "The result that it sent is not JSON or too large."
         return None
 
@@ -335,7 +381,7 @@ class Attempt:
         draft.rename(path)  # made durable with the exit record, which is in the same folder
         return True
 
-    def _outcome(self, end: End, usage: Usage, has_result: bool) -> Outcome:
+    def _outcome(self, end: End, usage: Usage, has_result: bool, collected: Collected) -> Outcome:
         return Outcome(
             end.state,
             end.exit_code,
@@ -350,6 +396,9 @@ class Attempt:
             log_bytes=self._writer.bytes,
             log_cut_bytes=self._pump.cut_bytes,
             has_result=has_result,
+            progress=self._progress.last,
+            artifacts=len(collected.items),
+            artifacts_bytes=collected.bytes,
             enforcement={**self._sandbox.enforcement(), **self._watcher.softened()},
         )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automa.sdk.runs import Mount, RunSpec
+from automa_sandbox.artifacts import FOLDER as ARTIFACTS
 from automa_sandbox.etc import BOUND, CERTIFICATES, GROUP, PASSWD
 from automa_sandbox.interpreter import Interpreter, site_folders
 
@@ -90,6 +91,7 @@ def environment() -> dict[str, str]:
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": WORK,
         "TMPDIR": "/tmp",  # noqa: S108 - the run's own
+        "AUTOMA_ARTIFACTS": ARTIFACTS,
         "USER": "automa",
         "LOGNAME": "automa",
         "LANG": "C.UTF-8",
@@ -123,13 +125,15 @@ def _etc(copy: Path) -> Iterable[str]:
 
 
 def _scratch_of_shim(scratch: Path) -> Iterable[str]:
-    """As root: one tmpfs, made by the launcher with a size and an inode limit over all three paths."""
-    for name, place in (("tmp", "/tmp"), ("work", WORK), ("shm", "/dev/shm")):  # noqa: S108
+    """As root: one tmpfs, made by the launcher with a size and an inode limit over all these paths."""
+    places = (("tmp", "/tmp"), ("work", WORK), ("shm", "/dev/shm"), ("artifacts", ARTIFACTS))  # noqa: S108
+    for name, place in places:
         yield from ("--bind", f"{scratch}/{name}", place)
 
 
 def _scratch_of_bubblewrap(disk_bytes: int) -> Iterable[str]:
-    for perms, place in (("1777", "/tmp"), ("0700", WORK), ("1777", "/dev/shm")):  # noqa: S108
+    places = (("1777", "/tmp"), ("0700", WORK), ("1777", "/dev/shm"), ("0700", ARTIFACTS))  # noqa: S108
+    for perms, place in places:
         yield from ("--perms", perms, "--size", str(disk_bytes), "--tmpfs", place)
 
 

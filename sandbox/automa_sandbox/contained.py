@@ -97,6 +97,8 @@ class BubblewrapSandbox:
             "open_files": "hard",
             "log_bytes": "hard",
             "result_bytes": "hard",
+            "artifacts_bytes": "hard",
+            "artifacts_files": "hard",
             "timeout_s": "hard",
         }
 

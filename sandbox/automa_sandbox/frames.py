@@ -1,27 +1,47 @@
 """What the harness tells the shim. The script could write here too: everything is bounded and checked."""
 
 import json
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, isnan
 from typing import NoReturn, cast
 
-READY, VALUE, NOTE, EXIT = 1, 2, 3, 4
+from automa.sdk.runlog import Stream
+
+READY, VALUE, NOTE, EXIT, PROGRESS, LOG, MORE = 1, 2, 3, 4, 5, 6, 7
 _HEADER_BYTES = 5
 _NOTE_BYTES = 2000
+_WORDS_BYTES = 4096
+"""Of one frame of the module `automa`."""
+_MESSAGE_CHARS = 500
+_WEIGHT_OF_MORE = 0.1
+"""The pieces of a large value are nothing but copied."""
+_LEVELS = (Stream.DEBUG, Stream.INFO, Stream.WARNING, Stream.ERROR)
+_ONCE = frozenset({READY, NOTE, EXIT})
 _MAX_DEPTH = 201
 """What the harness lets through: a value in 201 lists."""
 
 
 @dataclass(slots=True)
 class Frames:
-    """Reads frames as they arrive. Whoever sends two of a kind is not the harness."""
+    """Reads frames as they arrive.
+
+    What only the harness says comes once: whoever says it twice is not the harness. What the script may say
+    through the module `automa` (a value, how far it is, lines for the log) comes as often as it likes, and
+    `words` counts it for whoever wants to slow it down.
+    """
 
     result_bytes: int
     ready: bool = False
     note: str | None = None
     exit_code: int | None = None
-    value: bytes | None = None
+    value: bytearray | None = None
+    progress: tuple[float | None, str] | None = None
+    """What was said last."""
+    lines: list[tuple[Stream, bytes]] = field(default_factory=list[tuple[Stream, bytes]])
+    """For the log; whoever writes them there empties the list."""
+    words: float = 0
     broken: bool = False
     """Whether something came that the harness does not send; nothing after it is read."""
     _seen: set[int] = field(default_factory=set[int])
@@ -33,7 +53,7 @@ class Frames:
         self._buffer += data
         while len(self._buffer) >= _HEADER_BYTES and not self.broken:
             kind, size = self._buffer[0], int.from_bytes(self._buffer[1:_HEADER_BYTES], "little")
-            if kind in self._seen or size > self._limit(kind):
+            if kind in self._seen or size > self._most(kind):
                 self.broken = True
                 self._buffer.clear()
             elif len(self._buffer) < _HEADER_BYTES + size:
@@ -42,22 +62,47 @@ class Frames:
                 self._take(kind, bytes(self._buffer[_HEADER_BYTES : _HEADER_BYTES + size]))
                 del self._buffer[: _HEADER_BYTES + size]
 
-    def _limit(self, kind: int) -> int:
-        return {READY: 0, VALUE: self.result_bytes, NOTE: _NOTE_BYTES, EXIT: 4}.get(kind, -1)
+    def _most(self, kind: int) -> int:
+        """How large a frame of this kind may be now."""
+        room = self.result_bytes - len(self.value) if self.value is not None else -1
+        sizes = {READY: 0, VALUE: self.result_bytes, MORE: room, NOTE: _NOTE_BYTES, EXIT: 4}
+        return sizes.get(kind, _WORDS_BYTES if kind in (PROGRESS, LOG) else -1)
 
     def _take(self, kind: int, payload: bytes) -> None:
-        self._seen.add(kind)
+        if kind in _ONCE:
+            self._seen.add(kind)
+        else:
+            self.words += _WEIGHT_OF_MORE if kind == MORE else 1
         if kind == READY:
             self.ready = True
         elif kind == VALUE:
-            self.value = payload
+            self.value = bytearray(payload)
+        elif kind == MORE and self.value is not None:
+            self.value += payload
+        elif kind == PROGRESS:
+            self.progress = read_progress(payload) or self.progress
+        elif kind == LOG:
+            self._take_line(payload)
         elif kind == NOTE:
             self.note = " ".join(payload.decode("utf-8", "replace").split())
         else:
             self.exit_code = int.from_bytes(payload, "little", signed=True)
 
+    def _take_line(self, payload: bytes) -> None:
+        if payload and payload[0] < len(_LEVELS):
+            self.lines.append((_LEVELS[payload[0]], payload[1:] + b"\n"))
 
-def is_json(text: bytes) -> bool:
+
+def read_progress(payload: bytes) -> tuple[float | None, str] | None:
+    """The fraction, from 0 to 1, and the message; None for what is neither."""
+    if len(payload) < 8:
+        return None
+    (fraction,) = struct.unpack_from("<d", payload)
+    message = " ".join(payload[8:].decode("utf-8", "replace").replace("\0", "�").split())[:_MESSAGE_CHARS]
+    return None if isnan(fraction) else min(1.0, max(0.0, fraction)), message
+
+
+def is_json(text: bytes | bytearray) -> bool:
     """Whether these bytes are strict JSON in UTF-8 that any reader will take, without lone surrogates."""
     try:
         value = json.loads(text.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)

@@ -16,6 +16,12 @@ files = {}
 for name, source in sources.items():
     code = compile(source, "<automa/" + name + ".py>", "exec", dont_inherit=True)
     files[name] = head + marshal.dumps(code)
+# The module that scripts import has its source beside it, for people and for other interpreters.
+code = compile(sources["automa"], "/automa/modules/automa.py", "exec", dont_inherit=True)
+source_hash = importlib.util.source_hash(sources["automa"])
+flags = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")  # by hash, and not looked at: PEP 552
+files["automa"] = flags + source_hash + marshal.dumps(code)
+files["cache_tag"] = sys.implementation.cache_tag.encode()
 answer = {
     "executable": getattr(sys, "_base_executable", None) or sys.executable,
     "prefixes": [sys.base_prefix, sys.base_exec_prefix],
@@ -26,9 +32,9 @@ sys.stdout.buffer.write(marshal.dumps(answer, 2))
 """
 
 _GUEST = Path(__file__).with_name("guest")
-_MODULES = ("main", "init", "results", "params")
+_MODULES = ("main", "init", "results", "params", "waiting", "automa")
 _PROGRAMS = ("main", "init")
-"""What is started by its file; the others are modules of a package."""
+"""What is started by its file; the others are modules of a package, but for the one that scripts import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +96,14 @@ def _ask(python: str) -> dict[str, Any]:
 def _write_harness(harness: Path, files: dict[str, bytes]) -> None:
     """The folder appears whole or not at all; a run's own user must be able to read it."""
     draft = harness.with_name(f".{harness.name}.{id(files)}")
-    package = draft / "automa_guest"
+    package, modules = draft / "automa_guest", draft / "modules"
     package.mkdir(parents=True)
-    for name in _MODULES:
+    for name in _MODULES[:-1]:
         place = draft if name in _PROGRAMS else package
         (place / f"{name}.pyc").write_bytes(files[name])
+    (modules / "__pycache__").mkdir(parents=True)
+    (modules / "automa.py").write_bytes((_GUEST / "automa.py").read_bytes())
+    (modules / "__pycache__" / f"automa.{files['cache_tag'].decode()}.pyc").write_bytes(files["automa"])
     for path in (draft, *draft.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     draft.rename(harness)

@@ -165,7 +165,7 @@ def _mount_scratch(scratch: Path, limits: Limits, uid: int) -> None:
     options = f"size={limits.disk_bytes},nr_inodes={limits.disk_inodes},mode=0755"
     flags = _MS_NOSUID | _MS_NODEV
     _check(_libc.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", flags, options.encode()), "mount")
-    for name, mode in (("tmp", 0o1777), ("work", 0o700), ("shm", 0o1777)):
+    for name, mode in (("tmp", 0o1777), ("work", 0o700), ("shm", 0o1777), ("artifacts", 0o700)):
         folder = scratch / name
         folder.mkdir()
         folder.chmod(mode)

@@ -13,6 +13,7 @@ class Loop:
     def __init__(self) -> None:
         self._poll = select.poll()
         self._callbacks: dict[int, Callback] = {}
+        self._paused: set[int] = set()
 
     def add(self, descriptor: int, callback: Callback) -> None:
         """Watch a descriptor, which is made non-blocking and becomes the loop's own."""
@@ -25,9 +26,21 @@ class Loop:
 
     def drop(self, descriptor: int) -> None:
         """Stop watching it, and close it."""
+        self.resume(descriptor)
         self._poll.unregister(descriptor)
         del self._callbacks[descriptor]
         os.close(descriptor)
+
+    def pause(self, descriptor: int) -> None:
+        """Call nobody back for it, until `resume`, and leave it open."""
+        if descriptor in self._callbacks and descriptor not in self._paused:
+            self._poll.unregister(descriptor)
+            self._paused.add(descriptor)
+
+    def resume(self, descriptor: int) -> None:
+        if descriptor in self._paused:
+            self._poll.register(descriptor, select.POLLIN)
+            self._paused.discard(descriptor)
 
     def turn(self, wait_ms: int | None) -> None:
         """Wait so long at the most (None: for ever), and call back."""

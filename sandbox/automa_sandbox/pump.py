@@ -16,7 +16,7 @@ class LogPump:
 
     def __init__(self, writer: LogWriter, limit: int) -> None:
         self._writer = writer
-        self._held: dict[Stream, bytes] = {Stream.STDOUT: b"", Stream.STDERR: b""}
+        self._held: dict[Stream, bytes] = dict.fromkeys(Stream, b"")
         self._deadline: float | None = None
         self._tail_limit = min(TAIL_BYTES, limit // 4)
         self._room = limit - self._tail_limit

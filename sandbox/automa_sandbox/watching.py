@@ -15,7 +15,7 @@ from automa_sandbox.footprint import Footprint, measure
 _EVERY_S = 0.5
 _LOOKING_AT_MOST = 0.1
 """The part of its time that a supervisor may spend on looking: big folders are looked at less often."""
-_WRITABLE = ("tmp", "work", "dev/shm")
+_WRITABLE = ("tmp", "work", "dev/shm", "artifacts")
 
 
 @dataclass(slots=True)

@@ -85,7 +85,7 @@ if __name__ == '__main__':
     async def test_the_interpreter_is_clean(self, lab: Lab) -> None:
         source = """
 import sys
-for name in ('automa', 'automa_sandbox', 'automa_guest', 'pydantic', 'fastapi', 'pip', 'setuptools'):
+for name in ('automa.sdk', 'automa_sandbox', 'automa_guest', 'pydantic', 'fastapi', 'pip', 'setuptools'):
     try:
         __import__(name); print(name)
     except ImportError: pass

@@ -138,6 +138,9 @@ def _show(line: LogLine) -> None:
     if line.stream is Stream.SYSTEM:
         note(f"automa: {line.text}")
         return
+    if line.stream.level is not None:
+        note(f"{line.stream.level}: {line.text}")
+        return
     out = sys.stdout.buffer if line.stream is Stream.STDOUT else sys.stderr.buffer
     out.write(line.data)
     out.flush()
@@ -178,7 +181,13 @@ def _report(result: "LocalResult", limits: dict[str, Any], runner: str) -> dict[
             "bytes_written": outcome.usage.bytes_written,
         },
         "log": [
-            {"seq": line.seq, "ts": line.ts, "stream": line.stream.label, "text": line.text}
+            {
+                "seq": line.seq,
+                "ts": line.ts,
+                "stream": line.stream.label,
+                "level": line.stream.level,
+                "text": line.text,
+            }
             for line in result.log
         ],
     }

@@ -78,5 +78,11 @@ async def _woken(watch: Watch) -> bool:
 
 def line_event(line: LogLine) -> str:
     """A line as a server-sent event whose id is its sequence number."""
-    body = {"seq": line.seq, "ts": line.ts, "stream": line.stream.label, "text": line.text}
+    body = {
+        "seq": line.seq,
+        "ts": line.ts,
+        "stream": line.stream.label,
+        "level": line.stream.level,
+        "text": line.text,
+    }
     return f"id: {line.seq}\nevent: line\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"

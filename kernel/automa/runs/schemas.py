@@ -26,6 +26,8 @@ class LimitRequest(BaseModel):
     disk_bytes: int | None = Field(None, ge=MiB, le=BYTES_MOST)
     open_files: int | None = Field(None, ge=16, le=FILES_MOST)
     log_bytes: int | None = Field(None, ge=1024, le=BYTES_MOST)
+    artifacts_bytes: int | None = Field(None, ge=0, le=BYTES_MOST)
+    artifacts_files: int | None = Field(None, ge=0, le=100_000)
     timeout_s: float | None = Field(None, gt=0, le=SECONDS_MOST)
     grace_s: float | None = Field(None, ge=0, le=SECONDS_MOST)
 
@@ -263,12 +265,17 @@ class LogLineView(BaseModel):
 
     seq: int
     ts: float = Field(description="Epoch seconds.")
-    stream: Literal["stdout", "stderr", "system"]
+    stream: Literal["stdout", "stderr", "system", "log"]
+    level: Literal["debug", "info", "warning", "error"] | None = Field(
+        description="Of what a script said with `automa.log`: the stream `log`."
+    )
     text: str
 
     @classmethod
     def of(cls, line: LogLine) -> Self:
-        return cls.model_construct(seq=line.seq, ts=line.ts, stream=line.stream.label, text=line.text)
+        return cls.model_construct(
+            seq=line.seq, ts=line.ts, stream=line.stream.label, level=line.stream.level, text=line.text
+        )
 
 
 class LogPage(BaseModel):

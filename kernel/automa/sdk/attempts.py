@@ -4,6 +4,8 @@
     shim.json    written by the supervisor before it starts anything, exclusively: who supervises (Supervisor)
     log, log.idx the output, in the frames of `automa.sdk.runlog`
     result.json  the JSON value that `main` returned, if it did
+    progress.json  how far the script says that it is (Progress); replaced as it goes on
+    artifacts/   the files that it left in $AUTOMA_ARTIFACTS, by number; artifacts.json has their names
     exit.json    written once, atomically, when everything has ended: the Outcome
 
 Standard library only: the sandbox processes import this module.
@@ -15,14 +17,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from automa.sdk.runs import Outcome, RunSpec
+from automa.sdk.runs import Outcome, Progress, RunSpec
 
-SPEC, SUPERVISOR, LOG, LOG_INDEX, RESULT, EXIT = (
+SPEC, SUPERVISOR, LOG, LOG_INDEX, RESULT, PROGRESS, ARTIFACTS, ARTIFACT_INDEX, EXIT = (
     "spec.json",
     "shim.json",
     "log",
     "log.idx",
     "result.json",
+    "progress.json",
+    "artifacts",
+    "artifacts.json",
     "exit.json",
 )
 
@@ -176,4 +181,20 @@ def read_outcome(attempt_dir: Path) -> Outcome | None:
     try:
         return Outcome.from_json(json.loads((attempt_dir / EXIT).read_bytes()))
     except FileNotFoundError:
+        return None
+
+
+def write_progress(attempt_dir: Path, progress: Progress) -> None:
+    """Replace what is known of the progress. It is not made durable: the exit record has the last of it."""
+    path = attempt_dir / PROGRESS
+    draft = draft_of(path)
+    draft.write_text(json.dumps(asdict(progress)))
+    draft.rename(path)
+
+
+def read_progress(attempt_dir: Path) -> Progress | None:
+    """How far the script says that it is, if it has said so."""
+    try:
+        return Progress(**json.loads((attempt_dir / PROGRESS).read_bytes()))
+    except (OSError, ValueError, TypeError):
         return None

@@ -24,20 +24,40 @@ INDEX_EVERY_BYTES = 64 * 1024
 PARTIAL = 1
 
 
+Label = Literal["stdout", "stderr", "system", "log"]
+Level = Literal["debug", "info", "warning", "error"]
+
+
 class Stream(IntEnum):
+    """Where a line came from. What a script says with `automa.log` has a number for each level."""
+
     STDOUT = 1
     STDERR = 2
     SYSTEM = 3
+    DEBUG = 4
+    INFO = 5
+    WARNING = 6
+    ERROR = 7
 
     @property
-    def label(self) -> Literal["stdout", "stderr", "system"]:
-        return _LABELS[self]
+    def label(self) -> Label:
+        return _LABELS.get(self, "log")
+
+    @property
+    def level(self) -> Level | None:
+        return _LEVELS.get(self)
 
 
-_LABELS: dict[Stream, Literal["stdout", "stderr", "system"]] = {
+_LABELS: dict[Stream, Label] = {
     Stream.STDOUT: "stdout",
     Stream.STDERR: "stderr",
     Stream.SYSTEM: "system",
+}
+_LEVELS: dict[Stream, Level] = {
+    Stream.DEBUG: "debug",
+    Stream.INFO: "info",
+    Stream.WARNING: "warning",
+    Stream.ERROR: "error",
 }
 
 

@@ -67,6 +67,8 @@ class Limits:
     open_files: int = 1024
     log_bytes: int = 64 * MiB
     result_bytes: int = 1 * MiB
+    artifacts_bytes: int = 128 * MiB
+    artifacts_files: int = 1000
     timeout_s: float | None = 3600.0
     grace_s: float = 10.0
 
@@ -181,6 +183,17 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a script says that it is."""
+
+    fraction: float | None
+    """From 0 to 1; None where it only says what it does."""
+    message: str
+    at: float
+    """Epoch seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How an attempt ended: the content of the exit record that the runner writes once, atomically."""
 
@@ -201,6 +214,11 @@ class Outcome:
     log_bytes: int = 0
     log_cut_bytes: int = 0
     has_result: bool = False
+    progress: Progress | None = None
+    """What the script said last."""
+    artifacts: int = 0
+    artifacts_bytes: int = 0
+    """How many files were collected, and what they hold; `artifacts.json` names them."""
     enforcement: dict[str, Enforcement] = field(default_factory=dict[str, Enforcement])
 
     def to_json(self) -> dict[str, Any]:
@@ -211,6 +229,8 @@ class Outcome:
         """What an older or newer release wrote, too. Raises ValueError for a state that is not known."""
         usage = Usage(**_known(Usage, body.get("usage", {})))
         values: dict[str, Any] = {**_known(cls, body), "state": RunState(body["state"]), "usage": usage}
+        if values.get("progress") is not None:
+            values["progress"] = Progress(**_known(Progress, values["progress"]))
         return cls(**values)
 
 

@@ -9,6 +9,7 @@ The interpreter may be as old as Python 3.9.
 # ruff: noqa: PTH120, PTH123, PTH208, PTH211
 # pyright: basic
 
+import _thread
 import builtins
 import gc
 import marshal
@@ -22,29 +23,81 @@ if TYPE_CHECKING:
 
 CONFIG_FD = 3
 FRAMES_FD = 4
-READY, VALUE, NOTE, EXIT = 1, 2, 3, 4
+READY, VALUE, NOTE, EXIT, MORE = 1, 2, 3, 4, 7
+PIECE_BYTES = 4000
 HARNESS = "/automa"
+MODULES = "/automa/modules"
 APP = "/app"
 WORK = "/work"
+ARTIFACTS = "/artifacts"
 BIG_PARAMS_BYTES = 64 * 1024
 
 
 class Frames:
-    """What the harness tells the shim. Children of the script inherit nothing of it and stay silent."""
+    """What the harness and the module `automa` tell the shim. What the script starts inherits nothing of it.
+
+    A frame is written in one piece, so those of threads and forked children do not mix.
+    """
+
+    descriptor = FRAMES_FD
 
     def __init__(self) -> None:
         os.set_inheritable(FRAMES_FD, False)
         self._pid = os.getpid()
+        self._value = _thread.allocate_lock()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is the process of the run, and no child that it forked."""
+        return os.getpid() == self._pid
 
     def send(self, kind: int, payload: bytes = b"") -> None:
-        if os.getpid() != self._pid:
-            return
+        """For what only the run itself can say: its children stay silent."""
+        if self.is_own:
+            self.write(kind, payload)
+
+    def send_value(self, text: bytes) -> None:
+        with self._value:
+            self.send(VALUE, text[:PIECE_BYTES])
+            for start in range(PIECE_BYTES, len(text), PIECE_BYTES):
+                self.send(MORE, text[start : start + PIECE_BYTES])
+
+    def write(self, kind: int, payload: bytes) -> None:
         data = memoryview(bytes((kind,)) + len(payload).to_bytes(4, "little") + payload)
         try:
             while data:
                 data = data[os.write(FRAMES_FD, data) :]
         except OSError:  # the shim is gone, or the script closed the descriptor: nobody listens
             return
+
+
+class Guest:
+    """What the module `automa` finds of the harness, in this process and in children that it forks."""
+
+    def __init__(self, config: "dict[str, Any]", frames: Frames) -> None:
+        self.frames = frames
+        self.secrets = config.get("secrets", {})
+        self.has_result = False
+        self.flush = None
+        self._result_bytes = config["result_bytes"]
+
+    def set_result(self, value: "Any", said: str = "automa.result was given") -> None:
+        if not self.frames.is_own:
+            raise RuntimeError("only the process that Automa started can set the result")
+        text = harness_module("results").to_json(value, said).encode()
+        if len(text) > self._result_bytes:
+            raise ValueError(f"{said} {len(text)} bytes of JSON; the limit is {self._result_bytes}")
+        self.frames.send_value(text)
+        self.has_result = True
+
+    def finish(self) -> None:
+        """The script has ended."""
+        if not self.frames.is_own:
+            return
+        if self.flush is not None:
+            self.flush()
+        if has_files(ARTIFACTS):
+            harness_module("waiting").wait_until_read(FRAMES_FD)
 
 
 def main() -> None:
@@ -58,6 +111,13 @@ def main() -> None:
     code = run(config, frames)
     frames.send(EXIT, code.to_bytes(4, "little", signed=True))
     sys.exit(code)
+
+
+def has_files(folder: str) -> bool:
+    try:
+        return bool(os.listdir(folder))
+    except OSError:
+        return False
 
 
 def read_config() -> "dict[str, Any]":
@@ -132,13 +192,25 @@ def prepare_folder() -> None:
 
 def run(config: "dict[str, Any]", frames: Frames) -> int:
     """Run the script to its end and return its exit code."""
+    guest: Any = Guest(config, frames)
+    sys.modules["_automa_guest"] = guest
+    sys.path.append(MODULES)
+    code = run_script(config, frames, guest)
+    try:
+        guest.finish()
+    except Exception:  # the script took away what this needs: then it is as if it had been killed
+        return code
+    return code
+
+
+def run_script(config: "dict[str, Any]", frames: Frames, guest: Guest) -> int:
     try:
         module = new_main_module(sys.argv[0])
         with open(sys.argv[0], "rb") as file:
             code = compile(file.read(), sys.argv[0], "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - what this whole program is for
         if config["call_main"]:
-            call_main(module, config, frames)
+            call_main(module, config, guest)
     except SystemExit as error:
         return exit_code(error.code)
     except BaseException as error:
@@ -162,7 +234,7 @@ def new_main_module(path: str) -> "ModuleType":
     return module
 
 
-def call_main(module: "ModuleType", config: "dict[str, Any]", frames: Frames) -> None:
+def call_main(module: "ModuleType", config: "dict[str, Any]", guest: Guest) -> None:
     function = getattr(module, "main", None)
     if not callable(function):
         raise TypeError("this script has no main() to call")
@@ -171,10 +243,8 @@ def call_main(module: "ModuleType", config: "dict[str, Any]", frames: Frames) ->
         import asyncio
 
         value = asyncio.run(value)
-    text = harness_module("results").to_json(value).encode()
-    if len(text) > config["result_bytes"]:
-        raise ValueError(f"main returned {len(text)} bytes of JSON; the limit is {config['result_bytes']}")
-    frames.send(VALUE, text)
+    if guest.frames.is_own and not (value is None and guest.has_result):
+        guest.set_result(value, "main returned")
 
 
 def convert(function: "Any", params: "dict[str, Any]") -> "dict[str, Any]":

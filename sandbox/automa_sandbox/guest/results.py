@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def to_json(value: "Any") -> str:
+def to_json(value: "Any", said: str = "main returned") -> str:
     """The JSON text of a value; TypeError or ValueError says what in it is not JSON, and where."""
-    return _encode(value, "", [])
+    try:
+        return _encode(value, "", [])
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("main returned", said, 1)) from None
 
 
 def _encode(value: "Any", where: str, above: "list[Any]") -> str:

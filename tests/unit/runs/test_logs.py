@@ -79,7 +79,7 @@ def test_an_event_carries_its_sequence_number_and_one_line_of_json(tmp_path: Pat
     head, kind, data, *rest = logs.line_event(line).split("\n")
     assert (head, kind, rest) == ("id: 1", "event: line", ["", ""])
     assert json.loads(data.removeprefix("data: ")) == {
-        "seq": 1, "ts": T / 1e6, "stream": "stderr", "text": 'a\rb"\u2028é',
+        "seq": 1, "ts": T / 1e6, "stream": "stderr", "level": None, "text": 'a\rb"\u2028é',
     }  # fmt: skip
 
 

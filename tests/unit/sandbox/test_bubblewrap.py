@@ -45,7 +45,7 @@ class TestArguments:
         options = options_of(plan)
         writable = [options[at + 1] for at, option in enumerate(options) if option == "--bind"]
         assert all(Path(source).is_relative_to(plan.scratch) for source in writable)
-        assert len(writable) == (3 if plan.as_root else 0)
+        assert len(writable) == (4 if plan.as_root else 0)
         assert not {"--dev-bind", "--bind-try", "--share-net"} & set(options)
 
     def test_the_root_is_sealed_last(self, plan: Plan) -> None:

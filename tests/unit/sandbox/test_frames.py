@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automa_sandbox.frames import EXIT, NOTE, READY, VALUE, Frames, is_json
+from automa.sdk.runlog import Stream
+from automa_sandbox.frames import (
+    EXIT,
+    LOG,
+    MORE,
+    NOTE,
+    PROGRESS,
+    READY,
+    VALUE,
+    Frames,
+    is_json,
+    read_progress,
+)
 
 
 def frame(kind: int, payload: bytes = b"") -> bytes:
@@ -35,17 +47,51 @@ class TestFeed:
 
     def test_whoever_says_a_thing_twice_is_not_the_harness_and_heard_no_more(self) -> None:
         frames = Frames(10)
-        frames.feed(frame(READY) + frame(VALUE, b"1") + frame(VALUE, b"2") + frame(NOTE, b"x"))
+        frames.feed(frame(READY) + frame(VALUE, b"1") + frame(READY) + frame(NOTE, b"x"))
         assert frames.broken
         assert (frames.value, frames.note) == (b"1", None)
+
+    def test_a_value_may_come_in_pieces_up_to_its_limit(self) -> None:
+        frames = Frames(10)
+        frames.feed(frame(VALUE, b"[0]") + frame(VALUE, b"[1,") + frame(MORE, b"2,3]"))
+        assert frames.value == b"[1,2,3]"
+        frames.feed(frame(MORE, b"4567"))
+        assert frames.broken
+
+    def test_more_of_nothing_is_not_heard(self) -> None:
+        frames = Frames(10)
+        frames.feed(frame(MORE, b"1"))
+        assert (frames.broken, frames.value) == (True, None)
+
+    def test_words_of_the_script_may_come_often_and_are_counted(self) -> None:
+        frames = Frames(10)
+        frames.feed(frame(LOG, b"\x02careful") + frame(LOG, b"\x00fine") + frame(PROGRESS, bytes(8) + b"go"))
+        assert frames.lines == [(Stream.WARNING, b"careful\n"), (Stream.DEBUG, b"fine\n")]
+        assert (frames.progress, frames.words, frames.broken) == ((0.0, "go"), 3, False)
+
+    def test_a_word_that_is_too_long_breaks_the_stream(self) -> None:
+        frames = Frames(10_000)
+        frames.feed(bytes([LOG]) + (5000).to_bytes(4, "little"))
+        assert frames.broken
 
     @given(st.lists(st.binary(max_size=200), max_size=30))
     def test_garbage_is_bounded_and_harmless(self, chunks: list[bytes]) -> None:
         frames = Frames(64)
         for chunk in chunks:
             frames.feed(chunk)
-            assert len(frames._buffer) <= 2005 + 200
+            assert len(frames._buffer) <= 4101 + 200
         assert frames.value is None or len(frames.value) <= 64
+
+
+class TestReadProgress:
+    @given(st.binary(max_size=1000))
+    def test_whatever_it_is_it_is_a_fraction_and_a_line_or_nothing(self, payload: bytes) -> None:
+        read = read_progress(payload)
+        if read is not None:
+            fraction, message = read
+            assert fraction is None or 0 <= fraction <= 1
+            assert len(message) <= 500
+            assert not set(message) & set("\n\r\0")
 
 
 class TestIsJson:

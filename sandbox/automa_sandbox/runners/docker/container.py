@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from automa.sdk.runs import Limits, Mount, RunSpec
+from automa_sandbox.artifacts import FOLDER as ARTIFACTS
 from automa_sandbox.bubblewrap import APP, ENVIRONMENT, HARNESS
 from automa_sandbox.runners.docker.plan import Plan
 
@@ -77,6 +78,7 @@ def _tmpfs(limits: Limits, uid: int) -> dict[str, str]:
     return {
         "/tmp": f"{sized},mode=1777",  # noqa: S108 - the run's own
         "/work": f"{sized},mode=0700,uid={uid},gid={uid}",
+        ARTIFACTS: f"{sized},mode=0700,uid={uid},gid={uid}",
         "/dev/shm": f"{sized},mode=1777",  # noqa: S108
         # The engine would show the machine's devices, and a place to write that has no size.
         "/sys": "ro,noexec,nosuid,nodev,mode=0555",

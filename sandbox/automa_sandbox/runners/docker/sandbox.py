@@ -160,6 +160,8 @@ class DockerSandbox:
             "open_files": "hard",
             "log_bytes": "hard",
             "result_bytes": "hard",
+            "artifacts_bytes": "hard",
+            "artifacts_files": "hard",
             "timeout_s": "hard",
         }
 
