@@ -195,6 +195,6 @@ def write_progress(attempt_dir: Path, progress: Progress) -> None:
 def read_progress(attempt_dir: Path) -> Progress | None:
     """How far the script says that it is, if it has said so."""
     try:
-        return Progress(**json.loads((attempt_dir / PROGRESS).read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return Progress.from_json(json.loads((attempt_dir / PROGRESS).read_bytes()))
+    except (OSError, ValueError):
         return None

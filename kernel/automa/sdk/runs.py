@@ -192,6 +192,14 @@ class Progress:
     at: float
     """Epoch seconds."""
 
+    @classmethod
+    def from_json(cls, body: Any) -> "Progress | None":
+        """None for what is no progress: it is no reason to lose the rest of a record."""
+        try:
+            return cls(body["fraction"], body["message"], body["at"])
+        except (TypeError, LookupError):
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -214,12 +222,12 @@ class Outcome:
     log_bytes: int = 0
     log_cut_bytes: int = 0
     has_result: bool = False
+    enforcement: dict[str, Enforcement] = field(default_factory=dict[str, Enforcement])
     progress: Progress | None = None
     """What the script said last."""
     artifacts: int = 0
     artifacts_bytes: int = 0
     """How many files were collected, and what they hold; `artifacts.json` names them."""
-    enforcement: dict[str, Enforcement] = field(default_factory=dict[str, Enforcement])
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -229,8 +237,7 @@ class Outcome:
         """What an older or newer release wrote, too. Raises ValueError for a state that is not known."""
         usage = Usage(**_known(Usage, body.get("usage", {})))
         values: dict[str, Any] = {**_known(cls, body), "state": RunState(body["state"]), "usage": usage}
-        if values.get("progress") is not None:
-            values["progress"] = Progress(**_known(Progress, values["progress"]))
+        values["progress"] = Progress.from_json(values.get("progress"))
         return cls(**values)
 
 

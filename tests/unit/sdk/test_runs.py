@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from automa.sdk import attempts
 from automa.sdk.attempts import Supervisor
-from automa.sdk.runs import Limits, Mount, Network, Outcome, RunSpec, RunState, Usage
+from automa.sdk.runs import Limits, Mount, Network, Outcome, Progress, RunSpec, RunState, Usage
 
 SPEC = RunSpec(
     "run", 2, Path("/attempt"), Path("/app"), "main.py", True, {"a": 1},
@@ -22,6 +22,7 @@ SPEC = RunSpec(
 OUTCOME = Outcome(
     RunState.TIMED_OUT, 143, None, "late", "timeout_s", 1.0, 2.0, 1.0,
     Usage(0.5, 4096, 0, 0, 17), 3, 4, 5, True, {"timeout_s": "hard"},
+    Progress(0.5, "half", 3.0), 2, 99,
 )  # fmt: skip
 
 unknown = st.dictionaries(st.text("xyz_", min_size=3), st.none() | st.integers() | st.lists(st.text()))
@@ -58,6 +59,11 @@ class TestOutcome:
         outcome = Outcome.from_json(old)
         assert (outcome.state, outcome.exit_code, outcome.ended_by) == (RunState.FAILED, 3, None)
         assert outcome.usage == Usage(cpu_s=1.0, oom_kills=0)
+
+    @pytest.mark.parametrize("progress", [{}, [], "half", {"fraction": 1}, 7])
+    def test_a_progress_that_is_none_costs_nothing_else(self, progress: object) -> None:
+        outcome = Outcome.from_json({"state": "failed", "exit_code": 3, "progress": progress})
+        assert (outcome.exit_code, outcome.progress) == (3, None)
 
     def test_a_state_that_is_not_known_is_refused(self) -> None:
         with pytest.raises(ValueError, match="melted"):
