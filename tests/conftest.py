@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from automa import config
 from automa.audit.change import Changes, changes_on
@@ -16,6 +17,10 @@ from support.postgres import PostgresServer, start_postgres
 from support.server import Client, Server
 
 DATABASES = ("sqlite", "postgresql")
+
+# A busy machine makes any example slow now and then: how long one takes is no property of the code.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture
