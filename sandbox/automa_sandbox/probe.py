@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from automa.sdk import attempts
 from automa.sdk.errors import AutomaError
 from automa.sdk.runs import Execution, Limits, ProbeReport, RunSpec, RunState
-from automa_sandbox.diagnosis import explain
 
 _SCRIPT = Path(__file__).with_name("probe_script.py")
 
@@ -24,6 +23,8 @@ class Startable(Protocol):
 
     def describe(self, found: Mapping[str, str]) -> str: ...
 
+    def explain(self, reason: str) -> str: ...
+
 
 async def probe(runner: Startable, data_dir: Path) -> ProbeReport:
     """Whether runs would be safe here, and if not, why and what would help."""
@@ -33,9 +34,9 @@ async def probe(runner: Startable, data_dir: Path) -> ProbeReport:
             execution = await runner.start(spec)
             await execution.wait()
             execution.close()
-            return _judge(spec, details, runner.describe(details))
+            return _judge(spec, details, runner)
     except AutomaError as error:
-        return ProbeReport(False, explain(error.detail))
+        return ProbeReport(False, runner.explain(error.detail))
     except OSError as error:
         return ProbeReport(False, f"The sandbox cannot be tried: {error}")
 
@@ -62,14 +63,14 @@ def _attempt(data_dir: Path) -> Generator[RunSpec]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _judge(spec: RunSpec, details: dict[str, str], reason: str) -> ProbeReport:
+def _judge(spec: RunSpec, details: dict[str, str], runner: Startable) -> ProbeReport:
     outcome = attempts.read_outcome(spec.attempt_dir)
     if outcome is None:
         return ProbeReport(False, "The sandbox's supervisor died; see host.log.", details=details)
     if outcome.state is not RunState.SUCCEEDED or not outcome.has_result:
-        return ProbeReport(False, explain(outcome.reason or ""), outcome.enforcement, details)
+        return ProbeReport(False, runner.explain(outcome.reason or ""), outcome.enforcement, details)
     seen: dict[str, Any] = json.loads((spec.attempt_dir / attempts.RESULT).read_bytes())
     leaks = sorted(name for name, leaked in seen.items() if leaked)
     if leaks:
         return ProbeReport(False, f"A script could reach: {', '.join(leaks)}.", outcome.enforcement, details)
-    return ProbeReport(True, reason, outcome.enforcement, details)
+    return ProbeReport(True, runner.describe(details), outcome.enforcement, details)

@@ -41,6 +41,12 @@ class BubblewrapRunner:
         version = found["bwrap_version"]
         return f"bubblewrap {version} isolates scripts: no network, no host files, no host processes."
 
+    def explain(self, reason: str) -> str:
+        """What may help against a failure."""
+        from automa_sandbox.diagnosis import explain
+
+        return explain(reason)
+
     async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> ShimExecution:
         """Begin one attempt. Raises SandboxFailed or SandboxUnavailable if nothing was started."""
         if (spec.attempt_dir / attempts.SUPERVISOR).exists():

@@ -17,6 +17,10 @@ _PIPES = 3
 _STEP_MS = 500
 
 
+class WrongCaller(Exception):
+    """Whoever called is not the container's first process."""
+
+
 class Channel:
     """A folder with the socket and the files in which the container finds its user described."""
 
@@ -35,7 +39,8 @@ class Channel:
     def accept(self, wait_s: float, is_alive: Callable[[], bool]) -> "tuple[socket.socket, int] | None":
         """The first process's connection and its number, or None if it ends or does not call in time.
 
-        After that nobody can call: what runs in the container has no part in what is said here.
+        After that nobody can call: what runs in the container has no part in what is said here. Raises
+        WrongCaller where a runtime stands between, as gVisor does.
         """
         deadline = time.monotonic() + wait_s
         while not select.select([self._listener], [], [], _STEP_MS / 1000)[0]:
@@ -47,7 +52,7 @@ class Channel:
         pid, uid, _ = _PEER.unpack(peer)
         if uid != self._uid or pid <= 0:
             connection.close()
-            return None
+            raise WrongCaller
         return connection, pid
 
     def close(self) -> None:

@@ -29,7 +29,6 @@ def options(plan: Plan, spec: RunSpec, channel: Path, uid: int, shim: str) -> di
         "Cmd": [plan.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/init.pyc"],
         "Env": [],
         "Labels": {HOME_LABEL: plan.home, SHIM_LABEL: shim, RUN_LABEL: spec.run_id},
-        "NetworkDisabled": not with_network,
         **({} if with_network else {"Hostname": "automa"}),
         "HostConfig": {
             **_privileges(plan),

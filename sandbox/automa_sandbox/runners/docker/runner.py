@@ -43,6 +43,10 @@ class DockerRunner:
             "no network, no host files, no host processes."
         )
 
+    def explain(self, reason: str) -> str:
+        """What may help against a failure; the engine's own words have to do."""
+        return reason
+
     async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> ShimExecution:
         """Begin one attempt. Raises SandboxFailed or SandboxUnavailable if nothing was started."""
         if (spec.attempt_dir / attempts.SUPERVISOR).exists():

@@ -13,7 +13,7 @@ from automa_sandbox.bubblewrap import HARNESS
 from automa_sandbox.cgroups import Counters, counters_of
 from automa_sandbox.guest_config import guest_config
 from automa_sandbox.loop import Loop
-from automa_sandbox.runners.docker.channel import Channel, receive_pipes, send_order
+from automa_sandbox.runners.docker.channel import Channel, WrongCaller, receive_pipes, send_order
 from automa_sandbox.runners.docker.container import options
 from automa_sandbox.runners.docker.engine import Engine, EngineFailed
 from automa_sandbox.runners.docker.plan import Plan
@@ -58,6 +58,8 @@ class DockerSandbox:
             self._start(spec)
         except EngineFailed as error:
             raise NotStarted(f"The container did not start: {error}") from error
+        except WrongCaller as error:
+            raise NotStarted("The container's runtime hides it from its supervisor: use runc.") from error
 
     def _start(self, spec: RunSpec) -> None:
         uid = random_uid()
