@@ -37,6 +37,8 @@ class Annotations:
     """Reads the annotations of one function."""
 
     names: Names
+    of_results: bool = False
+    """Whether they are about what the script gives: of an enum that is the value, never the name."""
     _left: int = _MAX_NODES
     _depth: int = 0
     _open_aliases: set[str] = field(default_factory=set[str])
@@ -96,6 +98,8 @@ class Annotations:
 
     def _enum(self, name: str) -> JsonObject:
         enum = self.names.enums[name]
+        if self.of_results and not enum.is_plain:
+            return {}
         schema: JsonObject = {"enum": _distinct(list(enum.members.values()))}
         return {"title": name, **schema} if enum.members else {}
 
@@ -138,6 +142,8 @@ class Annotations:
         for argument in arguments:
             member = self.names.enum_member(argument)
             if member is not None:
+                if self.of_results and not member[0].is_plain:
+                    return None
                 values.append(member[0].members[member[1]])
                 continue
             value = _literal_value(argument)

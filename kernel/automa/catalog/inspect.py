@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from automa.catalog.docstrings import Documentation, read_docstring
 from automa.catalog.inline import Block, read_block
 from automa.catalog.names import Names, is_writable
-from automa.catalog.signature import ANY_OBJECT, Function, schema_of
+from automa.catalog.signature import ANY_OBJECT, Function, result_schema_of, schema_of
 from automa.catalog.source import JsonObject, Problem, Source, SourceError, read_source
 
 Kind = Literal["function", "plain"]
@@ -31,6 +31,8 @@ class Inspection:
     kind: Kind = "plain"
     schema: JsonObject = field(default_factory=lambda: dict(ANY_OBJECT))
     docstring: str | None = None
+    result_schema: JsonObject | None = None
+    """What `main` is annotated to return; None where that says nothing."""
     problem: Problem | None = None
     is_text: bool = True
     """False for a file that is no text at all: it cannot even be a draft."""
@@ -66,10 +68,11 @@ def _inspect(source: Source) -> Inspection:
         return Inspection(docstring=docstring if is_writable(docstring) else None)
     assert main is not None
     docs = read_docstring(ast.get_docstring(main))
-    schema = schema_of(main, Names(source.tree), docs.parameters)
-    if len(json.dumps(schema)) > MAX_SCHEMA_BYTES:
+    names = Names(source.tree)
+    schema, result = schema_of(main, names, docs.parameters), result_schema_of(main, names)
+    if len(json.dumps([schema, result])) > MAX_SCHEMA_BYTES:
         raise SourceError(main.lineno, main.col_offset + 1, "the signature of main() is too large")
-    return Inspection("function", schema, _choose(docstring, docs))
+    return Inspection("function", schema, _choose(docstring, docs), result)
 
 
 def _choose(docstring: str | None, docs: Documentation) -> str | None:

@@ -33,6 +33,7 @@ class LocalProgram:
     entry: str
     call_main: bool
     schema: JsonObject
+    result_schema: JsonObject | None
     digest: str
     folder: Path
     """Its files, read-only, to be shown to the run."""
@@ -50,8 +51,9 @@ def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | N
     package.require_usable(draft=False)
     folder = Trees(work / "trees", work, blobs).materialise(package.digest)
     call_main = package.inspection.kind == "function"
+    found = package.inspection
     return LocalProgram(
-        path.stem, manifest.entry, call_main, package.inspection.schema, package.digest, folder
+        path.stem, manifest.entry, call_main, found.schema, found.result_schema, package.digest, folder
     )
 
 

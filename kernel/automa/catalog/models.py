@@ -47,6 +47,7 @@ class VersionRow(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[str] = mapped_column(String(20))
     parameters: Mapped[JsonObject] = mapped_column(Json)
+    result_schema: Mapped[JsonObject | None] = mapped_column(Json)
     docstring: Mapped[str | None] = mapped_column(Text)
     draft: Mapped[bool]
     problem: Mapped[JsonObject | None] = mapped_column(Json)

@@ -14,6 +14,7 @@ class EnumClass:
     name: str
     members: dict[str, Any]
     """What a caller writes for each member: its value, or its name where values are not plain."""
+    is_plain: bool
 
 
 class Names:
@@ -87,7 +88,8 @@ def _enum(node: ast.ClassDef) -> EnumClass:
         for name, value in values.items()
         if isinstance(value, ast.Constant) and isinstance(value.value, str | int) and is_writable(value.value)
     }
-    return EnumClass(node.name, plain if len(plain) == len(values) else {name: name for name in values})
+    is_plain = len(plain) == len(values)
+    return EnumClass(node.name, plain if is_plain else {name: name for name in values}, is_plain)
 
 
 def is_writable(value: Any) -> bool:

@@ -47,6 +47,11 @@ def check(schema: JsonObject, params: JsonObject) -> JsonObject:
     return {**_fitted(schema, params), **filled}
 
 
+def first_fault(schema: JsonObject, value: Any) -> Fault | None:
+    """The first place where a value is not what the schema says."""
+    return next(_faults(schema, value, ""), None)
+
+
 def _fitted(schema: JsonObject | bool, value: Any) -> Any:
     """The value with whole numbers as such: JSON has one kind of number, and Python cannot count to 3.0."""
     if isinstance(schema, bool):

@@ -16,7 +16,7 @@ _versions: Any = VersionRow.__table__
 # A list of large programs would otherwise fetch megabytes that nobody shows.
 _SUMMARY: tuple[Any, ...] = tuple(
     defer(column, raiseload=True)
-    for column in (VersionRow.manifest, VersionRow.parameters, VersionRow.docstring)
+    for column in (VersionRow.manifest, VersionRow.parameters, VersionRow.result_schema, VersionRow.docstring)
 )
 
 ScriptWithCurrent = tuple[ScriptRow, VersionRow | None]
@@ -108,7 +108,7 @@ def _runnable(wanted: ColumnElement[bool]) -> Any:
         select(
             _scripts.c.name, _scripts.c.owner_id,
             _versions.c.id.label("version_id"), _versions.c.number, _versions.c.digest, _versions.c.entry,
-            _versions.c.kind, _versions.c.parameters, _versions.c.draft,
+            _versions.c.kind, _versions.c.parameters, _versions.c.result_schema, _versions.c.draft,
         )
         .select_from(_scripts.outerjoin(_versions, (_versions.c.script_id == _scripts.c.id) & wanted))
         .where(_scripts.c.id == bindparam("script"))

@@ -121,6 +121,9 @@ class VersionView(VersionSummary):
 
     docstring: str | None
     parameters: dict[str, Any] = Field(description="JSON Schema (draft 2020-12) of a run's `params`.")
+    result_schema: dict[str, Any] | None = Field(
+        description="JSON Schema of the result, from the return annotation of `main`; null: any JSON."
+    )
     files: list[FileView]
 
     @classmethod
@@ -129,7 +132,12 @@ class VersionView(VersionSummary):
             {"path": file.path, "size_bytes": file.size, "sha256": file.sha256, "executable": file.executable}
             for file in Manifest.from_json(row.manifest).files
         ]
-        more = {"docstring": row.docstring, "parameters": row.parameters, "files": files}
+        more = {
+            "docstring": row.docstring,
+            "parameters": row.parameters,
+            "result_schema": row.result_schema,
+            "files": files,
+        }
         return cls.model_validate({**_version_fields(row), **more})
 
 

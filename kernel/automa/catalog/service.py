@@ -40,6 +40,7 @@ class RunnableVersion:
     entry: str
     call_main: bool
     schema: JsonObject
+    result_schema: JsonObject | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +254,7 @@ class CatalogService:
             entry=row.entry,
             call_main=row.kind == "function",
             schema=row.parameters,
+            result_schema=row.result_schema,
         )
 
     async def tree(self, digest: str) -> Path:
@@ -291,6 +293,7 @@ def _version_row(change: Change, script: ScriptRow, wanted: NewVersion) -> dict[
         "id": new_id(), "script_id": script.id, "number": script.last_number + 1,
         "digest": wanted.package.digest, "manifest": manifest.to_json(), "entry": manifest.entry,
         "size_bytes": manifest.size, "kind": inspection.kind, "parameters": inspection.schema,
+        "result_schema": inspection.result_schema,
         "docstring": inspection.docstring, "draft": wanted.draft,
         "problem": problem.to_json() if problem else None,
         "note": wanted.note, "created_at": utc_now(),

@@ -43,6 +43,15 @@ def schema_of(function: Function, names: Names, docs: Mapping[str, str]) -> Json
     return {**schema, "additionalProperties": _others(function, annotations)}
 
 
+def result_schema_of(function: Function, names: Names) -> JsonObject | None:
+    """What `main` promises to return; None if it promises nothing that can be checked."""
+    schema = Annotations(names, of_results=True).schema(function.returns)
+    # `-> None` is written by everybody who returns nothing, and whoever then sets a result means it.
+    if schema.get("type") == "null" or not schema.keys() - {"$comment", "description", "title"}:
+        return None
+    return {"$schema": DIALECT, **schema}
+
+
 def _parameters(function: Function) -> Iterator[_Parameter]:
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]

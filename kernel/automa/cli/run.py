@@ -32,13 +32,17 @@ def run(
         float | None, typer.Option(min=0.001, max=SECONDS_MOST, help="Seconds after which it is ended.")
     ] = None,
     runner: Annotated[str | None, typer.Option(help="The runner to use.")] = None,
+    artifacts: Annotated[
+        Path | None,
+        typer.Option(help="A new or empty folder for the files in AUTOMA_ARTIFACTS."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Run a script in the sandbox with its output on the terminal.
 
     Exit codes: 0 it succeeded, 1 it did not, 2 bad usage, 3 no sandbox is available.
     """
-    work = _run(file, entry, param or [], params, timeout, runner, as_json)
+    work = _run(file, entry, param or [], params, timeout, runner, artifacts, as_json)
     result, limits, name = run_coroutine(work, as_json)
     if as_json:
         print(json.dumps(_report(result, limits, name), ensure_ascii=False))
@@ -54,16 +58,20 @@ async def _run(
     params: str | None,
     timeout_s: float | None,
     runner_name: str | None,
+    artifacts: Path | None,
     quiet: bool,
 ) -> "tuple[LocalResult, dict[str, Any], str]":
     from automa import config
     from automa.catalog.local import inspect_path
     from automa.catalog.parameters import check
     from automa.extend.bundled import bundled_runners
+    from automa.runs.artifacts import copy_out
     from automa.runs.choice import Runners
     from automa.runs.local import LocalRun, Program, scratch_folder
 
     settings = config.load()
+    if artifacts is not None:
+        _require_empty(artifacts)
     async with scratch_folder() as scratch:
         found = await asyncio.to_thread(inspect_path, file, scratch / "app", settings.uploads, entry)
         arguments = check(found.schema, _arguments(found.schema, given, params))
@@ -76,12 +84,26 @@ async def _run(
         )
         try:
             runner = await runners.choose(runner_name)
-            program = Program(found.folder, found.entry, found.call_main, arguments)
+            program = Program(found.folder, found.entry, found.call_main, arguments, found.result_schema)
             local = LocalRun(runner, program, limits, scratch)
             _end_on_signals(local)
-            return await local.execute(_ignore if quiet else _show), asdict(limits), runner.name
+            result = await local.execute(_ignore if quiet else _show)
+            if artifacts is not None:
+                await asyncio.to_thread(copy_out, local.attempt_dir, artifacts)
+            return result, asdict(limits), runner.name
         finally:
             await runners.close()
+
+
+def _require_empty(folder: Path) -> None:
+    """What is there already is nobody's to overwrite."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(folder.iterdir())
+    except OSError as error:
+        raise InvalidPayload(f"--artifacts {folder} cannot be used: {error.strerror}.") from error
+    if not is_empty:
+        raise InvalidPayload(f"--artifacts {folder} is not empty.")
 
 
 def _arguments(schema: dict[str, Any], given: list[str], params: str | None) -> dict[str, Any]:
@@ -180,6 +202,11 @@ def _report(result: "LocalResult", limits: dict[str, Any], runner: str) -> dict[
             "peak_memory_bytes": outcome.usage.peak_memory_bytes,
             "bytes_written": outcome.usage.bytes_written,
         },
+        "progress": asdict(outcome.progress) if outcome.progress else None,
+        "artifacts": [
+            {"name": item.name, "size_bytes": item.size, "sha256": item.sha256, "media_type": item.media_type}
+            for item in result.artifacts
+        ],
         "log": [
             {
                 "seq": line.seq,

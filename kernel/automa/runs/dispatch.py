@@ -21,6 +21,7 @@ from automa.runs.models import RunRow
 from automa.runs.news import Due, Ended, News, Requeued, Started, checked, lost, start_failed
 from automa.runs.queue import Bounds, Load, Place, Turns
 from automa.runs.retries import wait_after
+from automa.runs.typed import typed
 from automa.sdk.actors import SYSTEM
 from automa.sdk.attempts import Hint, read_outcome, read_supervisor, write_spec
 from automa.sdk.runs import Execution, Limits, Outcome, Runner, RunSpec, RunState
@@ -253,12 +254,17 @@ class Dispatcher:
             await execution.wait()
         finally:
             execution.close()
-        self._tell(_ended(row, self._outcome(row)))
+        self._tell(_ended(row, await self._outcome(row)))
 
-    def _outcome(self, row: RunRow) -> Outcome:
+    async def _outcome(self, row: RunRow) -> Outcome:
+        attempt_dir = self._home.attempt(row.id, row.attempt)
         try:
-            outcome = read_outcome(self._home.attempt(row.id, row.attempt))
-            return checked(outcome) if outcome is not None else lost()
+            outcome = read_outcome(attempt_dir)
+            if outcome is None:
+                return lost()
+            if row.result_schema is not None and outcome.has_result:
+                outcome = await asyncio.to_thread(typed, outcome, attempt_dir, row.result_schema)
+            return checked(outcome)
         except (OSError, ValueError, TypeError, KeyError) as error:
             log.error("The exit record of run %s cannot be read: %s", row.id, error)
             return lost()
@@ -319,7 +325,7 @@ class Dispatcher:
             self._tell(Requeued(row.id, row.owner_id, row.attempt))
             self._deadlines.take_up(row, utc_now())
         else:
-            self._tell(_ended(row, self._outcome(row)))
+            self._tell(_ended(row, await self._outcome(row)))
 
 
 def _place(row: RunRow) -> Place:

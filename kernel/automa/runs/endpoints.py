@@ -87,7 +87,7 @@ def routes(
         return shown(row)
 
     def shown(row: RunRow) -> RunView:
-        return RunView.of(row, dispatcher.waiting_for(row, dispatcher.load()))
+        return RunView.of(row, dispatcher.waiting_for(row, dispatcher.load()), service.progress(row))
 
     @router.post(
         "/scripts/{script_id}/runs", status_code=201, operation_id="submit_run", summary="Run a script"
@@ -143,7 +143,7 @@ def routes(
             rows = await service.page(session, caller, wanted, request)
         page, cursor = cut(rows, request, lambda row: row.id)
         load = dispatcher.load()
-        items = [RunView.of(row, dispatcher.waiting_for(row, load)) for row in page]
+        items = [RunView.of(row, dispatcher.waiting_for(row, load), service.progress(row)) for row in page]
         return Page(items=items, next_cursor=cursor)
 
     async def find(run_id: str, caller: Caller) -> RunRow:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from automa.runs import logs
+from automa.runs.artifacts import Artifact, read_index
 from automa.runs.hints import HintListener, Watch
 from automa.runs.news import lost
+from automa.runs.typed import typed
 from automa.sdk.attempts import RESULT, read_outcome, write_spec
 from automa.sdk.runlog import LogLine
 from automa.sdk.runs import Execution, Limits, Outcome, Runner, RunSpec
@@ -30,6 +32,7 @@ class Program:
     entry: str
     call_main: bool
     params: Mapping[str, Any]
+    result_schema: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class LocalResult:
     outcome: Outcome
     result: Any
     log: list[LogLine]
+    artifacts: list[Artifact]
 
 
 class LocalRun:
@@ -48,6 +52,7 @@ class LocalRun:
     def __init__(self, runner: Runner, program: Program, limits: Limits, folder: Path) -> None:
         self.run_id = new_id()
         self._runner = runner
+        self._result_schema = program.result_schema
         self._folder = folder
         self._watch = Watch()
         self._spec = RunSpec(
@@ -64,6 +69,10 @@ class LocalRun:
         )
         self._execution: Execution | None = None
         self._cancelled = False
+
+    @property
+    def attempt_dir(self) -> Path:
+        return self._spec.attempt_dir
 
     def cancel(self) -> None:
         """Ask for the end; safe at any time, while the run is being started too."""
@@ -101,8 +110,11 @@ class LocalRun:
     def _collect(self) -> LocalResult:
         folder = self._spec.attempt_dir
         outcome = read_outcome(folder) or lost()
+        if self._result_schema is not None:
+            outcome = typed(outcome, folder, self._result_schema)
         result = json.loads((folder / RESULT).read_bytes()) if outcome.has_result else None
-        return LocalResult(self.run_id, outcome, result, logs.read_page(folder, 0, 1 << 62))
+        lines = logs.read_page(folder, 0, 1 << 62)
+        return LocalResult(self.run_id, outcome, result, lines, read_index(folder))
 
 
 @asynccontextmanager

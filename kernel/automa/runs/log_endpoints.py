@@ -16,8 +16,9 @@ from automa.runs.endpoints import Attempt, RunId
 from automa.runs.models import RunRow
 from automa.runs.schemas import LogLineView, LogPage, RunView
 from automa.runs.service import RunService
+from automa.sdk.attempts import read_progress
 from automa.sdk.runlog import Stream
-from automa.sdk.runs import RunState
+from automa.sdk.runs import Progress, RunState
 from automa.storage.session import Storage
 
 OWN_STREAMS = frozenset({Stream.STDOUT, Stream.STDERR})
@@ -92,6 +93,7 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
     ) -> StreamingResponse:
         """One attempt's log as server-sent events: `line` with the sequence number as id, then one `end`.
 
+        Between them `progress`, whenever the script tells how far it is.
         The `end` holds the run. If that is `retrying`, its next attempt has a log of its own.
         """
         row = await find(run_id, caller)
@@ -111,11 +113,16 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
             # Asked while watching: no end is missed.
             watch.ended = await end_of(run_id, attempt) is not None
             yield ": log\n\n"
+            seen: Progress | None = None
             async for lines in logs.follow(folder, after, watch):
                 # A stream outlives the request's check: whoever signed out meanwhile is told nothing more.
                 if not await is_admitted(request):
                     return
-                yield "".join(map(logs.line_event, lines)) or ": still there\n\n"
+                told = "".join(map(logs.line_event, lines))
+                progress = read_progress(folder)
+                if progress is not None and progress != seen:
+                    seen, told = progress, told + logs.progress_event(progress)
+                yield told or ": still there\n\n"
         if (ended := await end_of(run_id, attempt)) is not None:
             yield f"event: end\ndata: {ended.model_dump_json()}\n\n"
 

@@ -4,10 +4,13 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from automa.runs.hints import Watch
 from automa.sdk.runlog import LogLine, LogReader, Stream, last_seq
+from automa.sdk.runs import Progress
 
 HEARTBEAT_S = 15.0
 """Proxies close connections that are silent for longer."""
@@ -55,25 +58,29 @@ def raw_bytes(attempt_dir: Path, streams: frozenset[Stream]) -> Generator[bytes]
 
 
 async def follow(attempt_dir: Path, after: int, watch: Watch) -> AsyncGenerator[Sequence[LogLine]]:
-    """Batches of lines as they come, an empty one as a sign of life, until the run has ended."""
+    """Batches of lines as they come, an empty one as a sign of life or of other news, until it has ended."""
+    has_waited = False
     with LogReader(attempt_dir, after) as reader:
         while True:
             watch.woken.clear()
             ended = watch.ended  # asked before reading: what was written until the end is then seen
-            if lines := reader.lines(BATCH_LINES):
-                yield lines
+            lines = reader.lines(BATCH_LINES)
+            if lines or (has_waited and not ended):
+                yield lines or ()
             elif ended:
                 return
-            elif not await _woken(watch):
-                yield ()
+            has_waited = not lines
+            if has_waited:
+                await _woken(watch)
 
 
-async def _woken(watch: Watch) -> bool:
-    try:
+async def _woken(watch: Watch) -> None:
+    with suppress(TimeoutError):
         await asyncio.wait_for(watch.woken.wait(), HEARTBEAT_S)
-    except TimeoutError:
-        return False
-    return True
+
+
+def progress_event(progress: Progress) -> str:
+    return f"event: progress\ndata: {json.dumps(asdict(progress), ensure_ascii=False)}\n\n"
 
 
 def line_event(line: LogLine) -> str:

@@ -32,6 +32,7 @@ class RunRow(Base):
     entry: Mapped[str] = mapped_column(Text)
     call_main: Mapped[bool]
     params: Mapped[JsonObject] = mapped_column(Json)
+    result_schema: Mapped[JsonObject | None] = mapped_column(Json)
     limits: Mapped[JsonObject] = mapped_column(Json)
     rerun_of: Mapped[str | None] = mapped_column(Id)
     submitted_by: Mapped[JsonObject] = mapped_column(Json)
@@ -60,6 +61,9 @@ class RunRow(Base):
     ended_by: Mapped[str | None] = mapped_column(String(40))
     duration_s: Mapped[float | None] = mapped_column(Float)
     has_result: Mapped[bool]
+    progress: Mapped[JsonObject | None] = mapped_column(Json)
+    artifacts: Mapped[int | None]
+    artifacts_bytes: Mapped[int | None] = mapped_column(BigInteger)
     enforcement: Mapped[JsonObject] = mapped_column(Json)
     cpu_s: Mapped[float | None] = mapped_column(Float)
     peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)

@@ -1,13 +1,13 @@
 """What the dispatcher has to write down about runs: each piece knows its own change of state."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from automa.audit.change import Change
 from automa.runs import repository
-from automa.sdk.runs import Limits, Outcome, RunState
+from automa.sdk.runs import Limits, Outcome, Progress, RunState
 from automa.storage.tables import utc_now
 
 LOST = (
@@ -58,6 +58,9 @@ class Ended:
             "finished_at": moment(outcome.finished_at) or utc_now(),
             "duration_s": outcome.duration_s,
             "has_result": outcome.has_result,
+            "progress": asdict(outcome.progress) if outcome.progress else None,
+            "artifacts": outcome.artifacts,
+            "artifacts_bytes": outcome.artifacts_bytes,
             "enforcement": outcome.enforcement,
             "cpu_s": outcome.usage.cpu_s,
             "peak_memory_bytes": outcome.usage.peak_memory_bytes,
@@ -194,17 +197,29 @@ def checked(outcome: Outcome) -> Outcome:
         raise ValueError(f"{outcome.state} is no end of an attempt")
     usage = outcome.usage
     times = (outcome.finished_at, outcome.duration_s, outcome.started_at, usage.cpu_s)
-    kept = (outcome.log_lines, outcome.log_bytes, outcome.log_cut_bytes)
+    kept = (outcome.log_lines, outcome.log_bytes, outcome.log_cut_bytes, outcome.artifacts_bytes)
     sizes = (*kept, usage.peak_memory_bytes, usage.bytes_written)
-    codes = (outcome.exit_code, outcome.signal)
+    codes = (outcome.exit_code, outcome.signal, outcome.artifacts)
     for values, most in ((times, _MOST_SECONDS), (sizes, _MOST_BYTES), (codes, _MOST_CODE)):
         if not all(value is None or 0 <= value <= most for value in values):  # NaN is not, either
             raise ValueError("a number in it is out of bounds")
     if outcome.ended_by is not None and outcome.ended_by not in {item.name for item in fields(Limits)}:
         raise ValueError(f"{outcome.ended_by!r} is no limit")
-    # PostgreSQL keeps no NUL, and no database keeps half a surrogate pair.
-    reason = outcome.reason and outcome.reason.replace("\0", "�").encode("utf-8", "replace").decode()
-    return replace(outcome, reason=reason)
+    return replace(outcome, reason=_writable(outcome.reason), progress=_checked_progress(outcome.progress))
+
+
+def _checked_progress(progress: Progress | None) -> Progress | None:
+    if progress is None:
+        return None
+    for value, most in ((progress.fraction, 1), (progress.at, _MOST_SECONDS)):
+        if value is not None and not 0 <= value <= most:
+            raise ValueError("a progress in it is out of bounds")
+    return replace(progress, message=_writable(progress.message) or "")
+
+
+def _writable(text: str | None) -> str | None:
+    """PostgreSQL keeps no NUL, and no database keeps half a surrogate pair."""
+    return text and text.replace("\0", "�").encode("utf-8", "replace").decode()
 
 
 def moment(epoch_s: float | None) -> datetime | None:

@@ -12,6 +12,7 @@ from automa.catalog.service import CatalogService
 from automa.config import Settings
 from automa.errors import SandboxUnavailable
 from automa.extend.host import PluginHost
+from automa.runs.artifact_endpoints import artifact_routes
 from automa.runs.choice import Runners
 from automa.runs.dispatch import Dispatcher
 from automa.runs.endpoints import routes
@@ -72,6 +73,7 @@ class Runs:
         return [
             routes(self.service, self.dispatcher, self.runners, guard, self.changes, self.storage),
             log_routes(self.service, self.dispatcher, guard, self.storage),
+            artifact_routes(self.service, guard, self.storage),
         ]
 
     async def start(self) -> None:

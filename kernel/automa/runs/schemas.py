@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from automa.config import BYTES_MOST, CPUS_LEAST, CPUS_MOST, FILES_MOST, PROCESSES_MOST
+from automa.runs.artifacts import Artifact
 from automa.runs.models import AttemptRow, RunRow
+from automa.runs.previews import Preview
 from automa.runs.queue import PRIORITY_LEAST, PRIORITY_MOST
 from automa.runs.retries import ATTEMPTS_MOST
 from automa.sdk.runlog import LogLine
-from automa.sdk.runs import SECONDS_MOST, MiB, RunState
+from automa.sdk.runs import SECONDS_MOST, MiB, Progress, RunState
 
 
 class LimitRequest(BaseModel):
@@ -110,6 +112,25 @@ class UsageView(BaseModel):
     bytes_written: int | None = Field(description="What it wrote to files, pipes and sockets.")
 
 
+class ProgressView(BaseModel):
+    """How far the script says that it is: what it told with `automa.progress`."""
+
+    fraction: float | None = Field(description="From 0 to 1; null where it only says what it does.")
+    message: str
+    at: float = Field(description="Epoch seconds.")
+
+    @classmethod
+    def of(cls, progress: Progress) -> Self:
+        return cls.model_construct(fraction=progress.fraction, message=progress.message, at=progress.at)
+
+
+class ArtifactSummary(BaseModel):
+    """How many files the run left; known once it has ended."""
+
+    files: int
+    bytes: int
+
+
 class LogSummary(BaseModel):
     """How much the run has logged; final once it has ended."""
 
@@ -154,12 +175,16 @@ class RunView(BaseModel):
         description="The limit that ended it, or that it had reached when it failed, by its name in `limits`."
     )
     has_result: bool
+    progress: ProgressView | None = Field(description="Null if the script has said nothing of it.")
+    artifacts: ArtifactSummary
     usage: UsageView
     log: LogSummary
 
     @classmethod
-    def of(cls, row: RunRow, waiting_for: str | None = None) -> Self:
+    def of(cls, row: RunRow, waiting_for: str | None = None, progress: Progress | None = None) -> Self:
+        """`progress` is that of a run which goes on; the row has that of one which has ended."""
         state = RunState(row.state)
+        progress = progress or Progress.from_json(row.progress)
         by = row.submitted_by
         # The row is ours and right: checking it again would be half of the work of a listing.
         return cls.model_construct(
@@ -194,6 +219,10 @@ class RunView(BaseModel):
             reason=row.reason,
             ended_by=row.ended_by,
             has_result=row.has_result,
+            progress=ProgressView.of(progress) if progress is not None else None,
+            artifacts=ArtifactSummary.model_construct(
+                files=row.artifacts or 0, bytes=row.artifacts_bytes or 0
+            ),
             usage=UsageView.model_construct(
                 cpu_s=row.cpu_s, peak_memory_bytes=row.peak_memory_bytes, bytes_written=row.bytes_written
             ),
@@ -252,6 +281,46 @@ class AttemptList(BaseModel):
         if row.attempt not in {item.number for item in ended}:
             items.append(AttemptView.of(row))
         return cls(items=items)
+
+
+class ArtifactView(BaseModel):
+    """One file that a run left."""
+
+    number: int = Field(description="Names it in addresses.")
+    name: str = Field(description="Its path below `$AUTOMA_ARTIFACTS`.")
+    size_bytes: int
+    sha256: str
+    media_type: str = Field(description="Guessed from the name; what is in it is the script's affair.")
+
+    @classmethod
+    def of(cls, item: Artifact) -> Self:
+        return cls.model_construct(
+            number=item.number,
+            name=item.name,
+            size_bytes=item.size,
+            sha256=item.sha256,
+            media_type=item.media_type,
+        )
+
+
+class PreviewView(BaseModel):
+    """What can be shown of an artifact that is no image."""
+
+    kind: Literal["text", "table", "none"] = Field(description="`none`: it is to be downloaded only.")
+    text: str | None = Field(description="The beginning, of a text.")
+    columns: list[str]
+    rows: list[list[str | int | float | bool | None]]
+    cut: bool = Field(description="There is more than what is shown here.")
+
+    @classmethod
+    def of(cls, preview: Preview) -> Self:
+        return cls.model_construct(
+            kind=preview.kind,
+            text=preview.text,
+            columns=list(preview.columns),
+            rows=[list(row) for row in preview.rows],
+            cut=preview.cut,
+        )
 
 
 class ResultView(BaseModel):

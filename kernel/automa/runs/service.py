@@ -21,8 +21,8 @@ from automa.runs.models import AttemptRow, RunRow
 from automa.runs.news import CANCELLED_BEFORE_START, CANCELLED_BETWEEN
 from automa.runs.queue import lane_of, rank_of
 from automa.runs.repository import RunFilter
-from automa.sdk.attempts import RESULT
-from automa.sdk.runs import Limits, RunState
+from automa.sdk.attempts import RESULT, read_progress
+from automa.sdk.runs import Limits, Progress, RunState
 from automa.storage.home import Home
 from automa.storage.tables import new_id, utc_now
 
@@ -138,6 +138,12 @@ class RunService:
             wanted = replace(wanted, owner_id=caller.user_id)
         return await repository.page(session, wanted, request)
 
+    def progress(self, row: RunRow) -> Progress | None:
+        """How far the script says that it is, or was when it ended."""
+        if RunState(row.state).is_terminal:
+            return Progress.from_json(row.progress)
+        return read_progress(self.attempt_dir(row)) if row.state == RunState.RUNNING else None
+
     def attempt_dir(self, row: RunRow, attempt: int | None = None) -> Path:
         """Where the log and the result of an attempt lie, by default of the last one. Raises NotFound."""
         if attempt is not None and not 1 <= attempt <= row.attempt:
@@ -243,6 +249,7 @@ def _queued(
         "entry": version.entry,
         "call_main": version.call_main,
         "params": params,
+        "result_schema": version.result_schema,
         "limits": asdict(limits),
         "rerun_of": rerun_of,
         "submitted_by": {"kind": actor.kind, "id": actor.id, "name": actor.name},

@@ -27,6 +27,7 @@ ADMIN = {
 READING = {
     "list_scripts", "read_script", "list_versions", "read_version", "diff_versions", "read_version_file",
     "list_runs", "read_run", "read_run_result", "read_run_log", "read_run_log_raw", "stream_run_log",
+    "list_run_attempts", "list_artifacts", "read_artifact", "preview_artifact",
     "stream_events", "list_events", "list_tokens",
 }  # fmt: skip
 WRITING = {
@@ -82,13 +83,15 @@ class Place:
 
     def __init__(self, server: Server) -> None:
         self.server, self.admin, self.bob = server, server.admin(), server.user("bob@example.org")
-        script = self.bob.script(f"print({SECRET!r})\n", "of bob")
+        source = f"print({SECRET!r})\nopen('/artifacts/of bob.txt', 'w').write({SECRET!r})\n"
+        script = self.bob.script(source, "of bob")
         run = self.bob.submit(script)
         self.bob.wait(run["id"])
         current = self.bob.get(f"/scripts/{script}").json()["current"]
         self.ids = {
             "script_id": script, "version_id": current["id"], "version": "1", "path": current["entry"],
-            "run_id": run["id"], "user_id": self.bob.get("/me").json()["id"], "name": "sandbox",
+            "run_id": run["id"], "number": "1",
+            "user_id": self.bob.get("/me").json()["id"], "name": "sandbox",
             "token_id": self.bob.get("/tokens").json()["items"][0]["id"], "session_id": "0",
         }  # fmt: skip
         document = httpx.get(f"{server.url}/openapi.json").json()
