@@ -10,6 +10,22 @@ from automa_sandbox.etc import BOUND, CERTIFICATES, GROUP, PASSWD
 from automa_sandbox.interpreter import Interpreter, site_folders
 
 APP, WORK, HARNESS, ENVIRONMENT = "/app", "/work", "/automa", "/environment"
+DATA = "/data"
+"""Where the folders that an administrator offers are shown."""
+OUTSIDE, SCRATCH = "/.outside", "/.scratch"
+
+WRITABLE = (
+    ("tmp", 0o1777, "/tmp"),  # noqa: S108 - the run's own
+    ("work", 0o700, WORK),
+    ("shm", 0o1777, "/dev/shm"),  # noqa: S108
+    ("artifacts", 0o700, ARTIFACTS),
+)
+"""What a run may write: the name of a folder in its tmpfs, its mode, and where it is shown."""
+
+_PLACES = (APP, ENVIRONMENT, DATA, SCRATCH, *(place for _, _, place in WRITABLE if place != "/dev/shm"))  # noqa: S108
+_ZYGOTE_CAPS = (
+    "CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_CHOWN", "CAP_DAC_READ_SEARCH",
+)  # fmt: skip
 
 # The descriptors that bubblewrap inherits. The first five stay open in the sandbox.
 STDIN_FD, STDOUT_FD, STDERR_FD, CONFIG_FD, FRAMES_FD = range(5)
@@ -29,8 +45,15 @@ class Plan:
     """Started by root: no user namespace, and each run gets a host user of its own."""
     scratch: Path
     """An empty folder on which a private tmpfs is mounted, as root, for what a run may write."""
-    head: tuple[str, ...]
+    system: tuple[str, ...]
+    """The machine's programs, /etc, /proc and /dev."""
     tail: tuple[str, ...]
+    """The interpreter and the harness."""
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """What every sandbox of a run begins with."""
+        return (*_privileges(self.as_root), *_NAMESPACES, *self.system)
 
 
 def make_plan(bwrap: str, interpreter: Interpreter, folder: Path, etc: Path, as_root: bool) -> Plan:
@@ -39,8 +62,8 @@ def make_plan(bwrap: str, interpreter: Interpreter, folder: Path, etc: Path, as_
     for path in (empty, scratch):
         path.mkdir(exist_ok=True)
         path.chmod(0o755)
-    head = [
-        *_privileges(as_root), *_NAMESPACES, "--die-with-parent", "--hostname", "automa", "--clearenv",
+    system = [
+        "--die-with-parent", "--new-session", "--hostname", "automa", "--clearenv",
         *_system(), *_etc(etc), "--proc", "/proc", "--dev", "/dev",
     ]  # fmt: skip
     tail: list[str] = []
@@ -49,7 +72,7 @@ def make_plan(bwrap: str, interpreter: Interpreter, folder: Path, etc: Path, as_
     for site in site_folders(interpreter.prefixes):
         tail += ["--ro-bind", str(empty), site]
     tail += bind_read_only(str(interpreter.harness), HARNESS)
-    return Plan(bwrap, interpreter, as_root, scratch, tuple(head), tuple(tail))
+    return Plan(bwrap, interpreter, as_root, scratch, tuple(system), tuple(tail))
 
 
 def arguments(plan: Plan, spec: RunSpec) -> bytes:
@@ -72,8 +95,26 @@ def arguments(plan: Plan, spec: RunSpec) -> bytes:
 
 
 def command(plan: Plan) -> list[str]:
-    interpreter = [plan.interpreter.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/main.pyc"]
-    return ["bwrap", "--args", str(ARGS_FD), "--", *interpreter]
+    return ["bwrap", "--args", str(ARGS_FD), "--", *_interpreter(plan, "main")]
+
+
+def template(plan: Plan) -> list[str]:
+    """The command of the sandbox in which a zygote waits: what all runs share, and means to make it smaller.
+
+    It sees the host's files under OUTSIDE, which each run loses before its script begins.
+    """
+    return [
+        "bwrap", "--cap-drop", "ALL", *(option for name in _ZYGOTE_CAPS for option in ("--cap-add", name)),
+        "--unshare-ipc", "--unshare-net", "--unshare-uts", *plan.system, *plan.tail,
+        *(option for place in _PLACES for option in ("--dir", place)),
+        "--ro-bind", "/dev/null", PASSWD, "--ro-bind", "/dev/null", GROUP,
+        "--bind", "/", OUTSIDE, "--remount-ro", "/dev", "--remount-ro", "/",
+        "--", *_interpreter(plan, "zygote"),
+    ]  # fmt: skip
+
+
+def _interpreter(plan: Plan, program: str) -> list[str]:
+    return [plan.interpreter.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/{program}.pyc"]
 
 
 def passwd(uid: int) -> bytes:
@@ -125,16 +166,14 @@ def _etc(copy: Path) -> Iterable[str]:
 
 
 def _scratch_of_shim(scratch: Path) -> Iterable[str]:
-    """As root: one tmpfs, made by the launcher with a size and an inode limit over all these paths."""
-    places = (("tmp", "/tmp"), ("work", WORK), ("shm", "/dev/shm"), ("artifacts", ARTIFACTS))  # noqa: S108
-    for name, place in places:
+    """As root: one tmpfs, made by the launcher with a size and an inode limit over all of them."""
+    for name, _, place in WRITABLE:
         yield from ("--bind", f"{scratch}/{name}", place)
 
 
 def _scratch_of_bubblewrap(disk_bytes: int) -> Iterable[str]:
-    places = (("1777", "/tmp"), ("0700", WORK), ("1777", "/dev/shm"), ("0700", ARTIFACTS))  # noqa: S108
-    for perms, place in places:
-        yield from ("--perms", perms, "--size", str(disk_bytes), "--tmpfs", place)
+    for _, mode, place in WRITABLE:
+        yield from ("--perms", f"{mode:04o}", "--size", str(disk_bytes), "--tmpfs", place)
 
 
 def _bind(mount: Mount) -> list[str]:

@@ -209,8 +209,12 @@ class Group(Counters):
 
     def join(self) -> None:
         """Move the calling process in; what it starts is born there."""
+        self.add(0)
+
+    def add(self, pid: int) -> None:
+        """Move one process in; what it starts from then on is born there."""
         for folder in self._folders:
-            _write(folder / "cgroup.procs", "0")
+            _write(folder / "cgroup.procs", str(pid))
 
     def kill(self) -> None:
         """KILL for every process in it."""

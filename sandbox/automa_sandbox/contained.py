@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from automa.sdk.runs import Enforcement, Limits, RunSpec, Usage
 from automa_sandbox.bubblewrap import Plan
-from automa_sandbox.cgroups import Hierarchy
+from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.launch import Stage
 from automa_sandbox.loop import Loop
 from automa_sandbox.tree import Tree
+from automa_sandbox.warm import Zygote
 from automa_sandbox.watching import Watcher
 
 
@@ -23,6 +24,27 @@ class Machine:
     hierarchy: Hierarchy | None
     counts_processes: bool
     """Whether a user namespace counts processes for itself (Linux 5.14)."""
+    zygote: Zygote | None = None
+    """What runs are forked from; None: each starts cold."""
+
+    def enforcement(self, group: Group | None) -> dict[str, Enforcement]:
+        """How firmly each limit is held for a run that has this control group."""
+        as_root = self.plan.as_root
+        own_count = group is not None or as_root or self.counts_processes
+        return {
+            "memory_bytes": "hard" if group is not None else "soft",
+            "processes": "hard" if own_count else "soft",
+            "cpus": "hard" if group is not None and group.limits_cpu else "none",
+            "cpu_time_s": "hard" if group is not None else "soft",
+            "disk_bytes": "hard",
+            "disk_inodes": "hard" if as_root else "soft",
+            "open_files": "hard",
+            "log_bytes": "hard",
+            "result_bytes": "hard",
+            "artifacts_bytes": "hard",
+            "artifacts_files": "hard",
+            "timeout_s": "hard",
+        }
 
 
 class BubblewrapSandbox:
@@ -85,22 +107,7 @@ class BubblewrapSandbox:
         self.remove()
 
     def enforcement(self) -> dict[str, Enforcement]:
-        as_root, group = self._machine.plan.as_root, self._stage.group
-        own_count = group is not None or as_root or self._machine.counts_processes
-        return {
-            "memory_bytes": "hard" if group is not None else "soft",
-            "processes": "hard" if own_count else "soft",
-            "cpus": "hard" if group is not None and group.limits_cpu else "none",
-            "cpu_time_s": "hard" if group is not None else "soft",
-            "disk_bytes": "hard",
-            "disk_inodes": "hard" if as_root else "soft",
-            "open_files": "hard",
-            "log_bytes": "hard",
-            "result_bytes": "hard",
-            "artifacts_bytes": "hard",
-            "artifacts_files": "hard",
-            "timeout_s": "hard",
-        }
+        return self._machine.enforcement(self._stage.group)
 
     def _read_info(self, descriptor: int) -> None:
         """bubblewrap tells which process is the sandbox's init, in pieces of JSON."""

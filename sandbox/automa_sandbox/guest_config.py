@@ -2,6 +2,7 @@
 
 import json
 import marshal
+from typing import Any
 
 from automa.sdk.runs import RunSpec
 from automa_sandbox import bubblewrap
@@ -9,7 +10,12 @@ from automa_sandbox import bubblewrap
 
 def guest_config(spec: RunSpec, *, become: int | None = None, processes: int | None = None) -> bytes:
     """`become`: the user id that the harness takes; `processes`: the limit that it sets for itself."""
-    config = {
+    return marshal.dumps(guest_values(spec, become=become, processes=processes), 2)
+
+
+def guest_values(spec: RunSpec, *, become: int | None = None, processes: int | None = None) -> dict[str, Any]:
+    """The same, before it is put into bytes."""
+    return {
         "entry": spec.entry,
         "call_main": spec.call_main,
         "params": spec.params if spec.call_main else json.dumps(spec.params),
@@ -18,4 +24,3 @@ def guest_config(spec: RunSpec, *, become: int | None = None, processes: int | N
         "uid": become,
         "processes": processes,
     }
-    return marshal.dumps(config, 2)

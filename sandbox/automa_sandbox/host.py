@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,11 +27,11 @@ from automa_sandbox.contained import Machine
 from automa_sandbox.etc import copy_etc
 from automa_sandbox.interpreter import InterpreterUnusable, prepare
 from automa_sandbox.shim import serve_one
+from automa_sandbox.warm import Zygote
 
 LOCK = "host.lock"
 _MESSAGE_BYTES = 64 * 1024
-_SPARES = 2
-"""Shims that are prepared and wait for an attempt."""
+_SHORT_LIFE_S = 5.0
 _QUIET_MS = 25
 """They are made when nobody has asked for anything for so long: starts come first."""
 
@@ -42,13 +42,14 @@ def main(settings: dict[str, Any]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=settings["control"])
+    control.set_inheritable(False)  # the server would not see our end if the zygote had it too
     folder = Path(settings["data_dir"])
     lock = _take_lock(folder / LOCK)
     machine = _look_around(settings, folder, control)
     if machine is not None:
         gc.collect()
         gc.freeze()
-        host = _Host(control, lock, machine)
+        host = _Host(control, lock, machine, settings["spares"])
         host.serve()
         host.clean_up()
 
@@ -74,7 +75,10 @@ def _look_around(settings: dict[str, Any], folder: Path, control: socket.socket)
     if hierarchy is not None:
         cgroups.remove_leftovers(hierarchy)
     release = tuple(int(part) for part in os.uname().release.split(".")[:2])
-    machine = Machine(plan, seccomp.program(), hierarchy, counts_processes=release >= (5, 14))
+    filter_ = seccomp.program()
+    # Only root can share one sandbox out: an ordinary user's mounts are locked together.
+    zygote = Zygote(plan, filter_) if as_root and settings["warm"] else None
+    machine = Machine(plan, filter_, hierarchy, counts_processes=release >= (5, 14), zygote=zygote)
     found = {
         "bwrap": plan.bwrap,
         "bwrap_version": version,
@@ -82,6 +86,7 @@ def _look_around(settings: dict[str, Any], folder: Path, control: socket.socket)
         "python_version": interpreter.version,
         "cgroups": f"v{hierarchy.version}" if hierarchy else "none",
         "as_root": str(as_root).lower(),
+        "starts": "warm" if zygote else "cold",
     }
     control.send(json.dumps({"ready": True, "found": found}).encode())
     return machine
@@ -101,11 +106,13 @@ class _Shim:
 
 
 class _Host:
-    def __init__(self, control: socket.socket, lock: int, machine: Machine) -> None:
+    def __init__(self, control: socket.socket, lock: int, machine: Machine, spares: int) -> None:
         self._control = control
         self._lock = lock
         self._machine = machine
         self._spares: list[_Shim] = []
+        self._wanted_spares = spares
+        self._zygote_began = time.monotonic()
         self._wakeup, self._wakeup_end = os.pipe()
         for descriptor in (self._wakeup, self._wakeup_end):
             os.set_blocking(descriptor, False)
@@ -117,7 +124,7 @@ class _Host:
         poll.register(self._control, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
         while True:
-            missing = len(self._spares) < _SPARES
+            missing = len(self._spares) < self._wanted_spares
             ready = poll.poll(_QUIET_MS if missing else None)
             if not ready:
                 self._add_spare()
@@ -129,6 +136,8 @@ class _Host:
 
     def clean_up(self) -> None:
         """Let the spares end and remove what no run needs any more; the lock is still ours."""
+        if self._machine.zygote is not None:
+            self._machine.zygote.let_go()
         for shim in self._spares:
             os.close(shim.orders)
         for shim in self._spares:
@@ -146,8 +155,16 @@ class _Host:
         with suppress(BlockingIOError):
             os.read(self._wakeup, 4096)
         with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                if self._machine.zygote is not None and pid == self._machine.zygote.pid:
+                    self._replace_zygote()
+
+    def _replace_zygote(self) -> None:
+        """The zygote has ended: another one takes its place, unless zygotes do not live here."""
+        machine, now = self._machine, time.monotonic()
+        lived_s, self._zygote_began = now - self._zygote_began, now
+        zygote = Zygote(machine.plan, machine.seccomp) if lived_s > _SHORT_LIFE_S else None
+        self._machine = replace(machine, zygote=zygote)
 
     def _answer(self) -> bool:
         """Take one request and give it to a shim; False when the server is gone."""

@@ -32,9 +32,9 @@ sys.stdout.buffer.write(marshal.dumps(answer, 2))
 """
 
 _GUEST = Path(__file__).with_name("guest")
-_MODULES = ("main", "init", "results", "params", "waiting", "automa")
-_PROGRAMS = ("main", "init")
-"""What is started by its file; the others are modules of a package, but for the one that scripts import."""
+_MODULES = ("main", "init", "zygote", "leaving", "results", "params", "waiting", "automa")
+_PROGRAMS = ("main", "init", "zygote")
+"""What is started by its file; all are modules of a package, too, but for the one that scripts import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,10 @@ def _write_harness(harness: Path, files: dict[str, bytes]) -> None:
     draft = harness.with_name(f".{harness.name}.{id(files)}")
     package, modules = draft / "automa_guest", draft / "modules"
     package.mkdir(parents=True)
+    for name in _PROGRAMS:
+        (draft / f"{name}.pyc").write_bytes(files[name])
     for name in _MODULES[:-1]:
-        place = draft if name in _PROGRAMS else package
-        (place / f"{name}.pyc").write_bytes(files[name])
+        (package / f"{name}.pyc").write_bytes(files[name])
     (modules / "__pycache__").mkdir(parents=True)
     (modules / "automa.py").write_bytes((_GUEST / "automa.py").read_bytes())
     (modules / "__pycache__" / f"automa.{files['cache_tag'].decode()}.pyc").write_bytes(files["automa"])

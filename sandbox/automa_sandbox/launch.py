@@ -18,7 +18,7 @@ from automa_sandbox.guest_config import guest_config
 from automa_sandbox.limits import limit_this_process
 from automa_sandbox.users import random_uid
 
-_PIPE_BYTES = 256 * 1024
+PIPE_BYTES = 256 * 1024
 _INNER_UID = 1000
 """Whom a script is inside the user namespace of an ordinary user."""
 
@@ -83,14 +83,14 @@ def set_stage(plan: Plan, seccomp: bytes, hierarchy: Hierarchy | None) -> Stage:
     stdout, stderr, frames, info, go = (os.pipe() for _ in range(5))
     for end in (stdout[1], stderr[1]):
         with suppress(OSError):  # an ordinary user may have only so much
-            fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    files = {target: _file_with(b"") for target in _FILES}
+            fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    files = {target: file_with(b"") for target in _FILES}
     inherited = {
         bubblewrap.STDIN_FD: os.open("/dev/null", os.O_RDONLY),
         bubblewrap.STDOUT_FD: stdout[1],
         bubblewrap.STDERR_FD: stderr[1],
         bubblewrap.FRAMES_FD: frames[1],
-        bubblewrap.SECCOMP_FD: _file_with(seccomp),
+        bubblewrap.SECCOMP_FD: file_with(seccomp),
         bubblewrap.INFO_FD: info[1],
     }
     pid = os.fork()
@@ -107,7 +107,7 @@ def adopt_orphans() -> None:
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
 
 
-def _file_with(data: bytes) -> int:
+def file_with(data: bytes) -> int:
     """A descriptor at the start of a nameless file with this content."""
     descriptor = os.memfd_create("automa", os.MFD_CLOEXEC)
     os.write(descriptor, data)
@@ -141,9 +141,24 @@ def _wait_and_become(plan: Plan, group: Group | None, go: int) -> None:
     limit_this_process(
         limits, count_by_user=plan.as_root and group is None, memory_by_cgroup=group is not None
     )
+    _execute(plan.bwrap, bubblewrap.command(plan))
+
+
+def become(bwrap: str, command: list[str], inherited: dict[int, int]) -> NoReturn:
+    """In a forked child: be bubblewrap, with these descriptors and no others."""
+    try:
+        _arrange(inherited)
+        _execute(bwrap, command)
+    except BaseException as error:
+        os.write(2, f"bubblewrap could not be started: {error}\n".encode())
+    finally:
+        os._exit(126)
+
+
+def _execute(bwrap: str, command: list[str]) -> NoReturn:
     _reset_signals()
     # bubblewrap's own environment can be read in the sandbox: it is empty.
-    os.execve(plan.bwrap, bubblewrap.command(plan), {})  # noqa: S606
+    os.execve(bwrap, command, {})  # noqa: S606
 
 
 def _arrange(sources: dict[int, int]) -> None:
@@ -165,7 +180,7 @@ def _mount_scratch(scratch: Path, limits: Limits, uid: int) -> None:
     options = f"size={limits.disk_bytes},nr_inodes={limits.disk_inodes},mode=0755"
     flags = _MS_NOSUID | _MS_NODEV
     _check(_libc.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", flags, options.encode()), "mount")
-    for name, mode in (("tmp", 0o1777), ("work", 0o700), ("shm", 0o1777), ("artifacts", 0o700)):
+    for name, mode, _ in bubblewrap.WRITABLE:
         folder = scratch / name
         folder.mkdir()
         folder.chmod(mode)

@@ -5,21 +5,26 @@ import resource
 from automa.sdk.runs import Limits
 
 
-def limit_this_process(limits: Limits, *, count_by_user: bool, memory_by_cgroup: bool) -> None:
-    """Set the resource limits that the sandbox inherits. Called just before bubblewrap is started."""
-    _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_NOFILE, limits.open_files)
+def resource_limits(limits: Limits, *, count_by_user: bool, memory_by_cgroup: bool) -> list[tuple[int, int]]:
+    """Pairs of a kind (`resource.RLIMIT_…`) and the most of it that each process of the run may have."""
+    found = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, limits.open_files)]
     if limits.cpu_time_s is not None:
-        _lower(resource.RLIMIT_CPU, max(1, round(limits.cpu_time_s)))
+        found.append((resource.RLIMIT_CPU, max(1, round(limits.cpu_time_s))))
     if count_by_user:  # meaningful where no other run has the same user; a cgroup also counts refusals
-        _lower(resource.RLIMIT_NPROC, limits.processes)
+        found.append((resource.RLIMIT_NPROC, limits.processes))
     if not memory_by_cgroup:
         # Not RLIMIT_AS: libraries reserve address space that they never use.
-        _lower(resource.RLIMIT_DATA, limits.memory_bytes)
+        found.append((resource.RLIMIT_DATA, limits.memory_bytes))
+    return [(kind, _at_most(kind, value)) for kind, value in found]
 
 
-def _lower(kind: int, value: int) -> None:
+def limit_this_process(limits: Limits, *, count_by_user: bool, memory_by_cgroup: bool) -> None:
+    """Set the resource limits that the sandbox inherits. Called just before bubblewrap is started."""
+    found = resource_limits(limits, count_by_user=count_by_user, memory_by_cgroup=memory_by_cgroup)
+    for kind, value in found:
+        resource.setrlimit(kind, (value, value))
+
+
+def _at_most(kind: int, value: int) -> int:
     _, hard = resource.getrlimit(kind)
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(kind, (value, value))
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)

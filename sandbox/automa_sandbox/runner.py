@@ -14,6 +14,7 @@ from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import NO_SECRETS, ProbeReport, RunSpec
 from automa_sandbox.execution import ShimExecution, adopt_live
 from automa_sandbox.link import HostGone, HostLink
+from automa_sandbox.settings import SandboxSettings, settings_of
 
 
 class BubblewrapRunner:
@@ -21,15 +22,18 @@ class BubblewrapRunner:
 
     name = "bubblewrap"
 
-    def __init__(self, data_dir: Path, python: Path | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, python: Path | None = None, settings: SandboxSettings | None = None
+    ) -> None:
         self._data_dir = data_dir
         self._python = str(python or sys.executable)
+        self._settings = settings or SandboxSettings()
         self._link: HostLink | None = None
         self._opening = asyncio.Lock()
 
     @classmethod
     def make(cls, context: PluginContext) -> "BubblewrapRunner":
-        return cls(context.data_dir, context.python)
+        return cls(context.data_dir, context.python, settings_of(context))
 
     async def probe(self) -> ProbeReport:
         from automa_sandbox.probe import probe
@@ -91,7 +95,12 @@ class BubblewrapRunner:
         async with self._opening:
             if self._link is None or self._link.is_gone:
                 self._data_dir.mkdir(parents=True, exist_ok=True)
-                settings = {"python": self._python, "bwraps": bwrap_candidates()}
+                settings = {
+                    "python": self._python,
+                    "bwraps": bwrap_candidates(),
+                    "warm": self._settings.warm,
+                    "spares": self._settings.spares,
+                }
                 self._link = await HostLink.open(self._data_dir, "automa_sandbox.host", settings)
             return self._link
 

@@ -32,6 +32,13 @@ class SandboxSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    warm: bool = Field(
+        default=True,
+        description="Fork runs from an interpreter that waits in a sandbox; only where Automa runs as root.",
+    )
+    spares: int = Field(
+        default=2, ge=0, le=64, description="Sandboxes that are prepared and wait for a run each, about 3 MB."
+    )
     docker: DockerSettings = Field(default_factory=DockerSettings)
 
 

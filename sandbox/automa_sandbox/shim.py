@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from automa.sdk import attempts
+from automa.sdk.runs import RunSpec
+from automa_sandbox.attempt import Sandbox
 from automa_sandbox.contained import BubblewrapSandbox, Machine
 from automa_sandbox.launch import Stage, adopt_orphans, set_stage
 from automa_sandbox.supervision import CancelSignal, supervise
+from automa_sandbox.warm import Seat, WarmSandbox, Zygote, ZygoteGone, fits, take_seat
 
 
 def serve_one(machine: Machine, orders: int, release_lock: Callable[[], None]) -> None:
@@ -20,32 +23,63 @@ def serve_one(machine: Machine, orders: int, release_lock: Callable[[], None]) -
     """
     cancel = CancelSignal()
     adopt_orphans()
-    stage = _try_to_set_stage(machine)
+    stand = Stand(machine)
     order = os.read(orders, 65536)
     os.close(orders)
     attempt_dir = Path(os.fsdecode(order))
     claimed = bool(order) and attempts.claim(attempt_dir)
     release_lock()
     if claimed:
-        supervise(attempt_dir, cancel, lambda _: _sandbox(machine, stage), lambda: _discard(stage))
+        supervise(attempt_dir, cancel, stand.sandbox, stand.discard)
     else:
-        _discard(stage)
+        stand.discard()
 
 
-def _try_to_set_stage(machine: Machine) -> Stage | OSError:
-    """What goes wrong here is told by the attempt that meets it."""
-    try:
-        return set_stage(machine.plan, machine.seccomp, machine.hierarchy)
-    except OSError as error:
-        return error
+class Stand:
+    """What is prepared for an attempt before there is one: a seat where there is a zygote, else a cold stage.
 
+    What goes wrong is told by the attempt that meets it.
+    """
 
-def _sandbox(machine: Machine, stage: Stage | OSError) -> BubblewrapSandbox:
-    if isinstance(stage, OSError):
-        raise stage
-    return BubblewrapSandbox(machine, stage)
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._seat: Seat | None = None
+        self._stage: Stage | None = None
+        self._failure: OSError | None = None
+        if machine.zygote is not None:
+            self._seat = self._try_to_take_seat(machine.zygote)
+        if self._seat is None:
+            try:
+                self._stage = self._set_stage()
+            except OSError as error:
+                self._failure = error
 
+    def sandbox(self, spec: RunSpec) -> Sandbox:
+        """The sandbox for this run, made of what is prepared if that will do. Raises OSError."""
+        if self._failure is not None:
+            raise self._failure
+        if self._seat is not None and fits(spec):
+            return WarmSandbox(self._seat, self._machine.enforcement(self._seat.group))
+        if self._seat is not None:
+            self.discard()
+        return BubblewrapSandbox(self._machine, self._stage or self._set_stage())
 
-def _discard(stage: Stage | OSError) -> None:
-    if isinstance(stage, Stage):
-        stage.discard()
+    def discard(self) -> None:
+        """There will be no run, or not with this."""
+        if self._seat is not None:
+            self._seat.discard()
+            self._seat = None
+        if self._stage is not None:
+            self._stage.discard()
+            self._stage = None
+
+    def _try_to_take_seat(self, zygote: Zygote) -> Seat | None:
+        try:
+            return take_seat(zygote, self._machine.hierarchy)
+        except (ZygoteGone, OSError):
+            return None
+        finally:
+            zygote.let_go()
+
+    def _set_stage(self) -> Stage:
+        return set_stage(self._machine.plan, self._machine.seccomp, self._machine.hierarchy)

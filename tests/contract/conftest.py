@@ -13,6 +13,7 @@ from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import Runner
 from automa_sandbox.runner import BubblewrapRunner
 from automa_sandbox.runners.docker.runner import DockerRunner
+from automa_sandbox.settings import SandboxSettings
 from support.lab import Lab, Started, read_log
 
 
@@ -29,8 +30,13 @@ class Kind:
     """The fixture that starts what the runner needs; its `settings` are the plugin's."""
 
 
+def _start_cold(context: PluginContext) -> Runner:
+    return BubblewrapRunner(context.data_dir, context.python, SandboxSettings(warm=False))
+
+
 RUNNERS = {
     "bubblewrap": Kind(BubblewrapRunner.make),
+    "bubblewrap-cold": Kind(_start_cold),
     "docker": Kind(DockerRunner.make, own_interpreter=True, shows_sys=True, needs="docker_engine"),
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from automa.sdk.runs import RunState
 from support.lab import Lab
 
 SYSCALL = """
@@ -256,7 +257,7 @@ print(open('/proc/1/cmdline', 'rb').read())
         if "environ" in seen:  # an ordinary user's sandbox: its own user, and nothing to be seen
             assert "environ b''" in seen
         assert "b'" in seen
-        for word in ("--bind", "AUTOMA", "/app"):
+        for word in ("--bind", "AUTOMA", "/app", "bin/bwrap", "/.outside"):
             assert word not in seen.replace("/automa/", "")
 
     async def test_no_descriptor_of_the_host_is_left_open(self, lab: Lab) -> None:
@@ -269,6 +270,10 @@ for fd in range(3, 100):
         seen = (await lab.see(source)).splitlines()
         assert len(seen) == 1
         assert seen[0].startswith("4 pipe:")
+
+    async def test_a_signal_to_its_own_group_reaches_nobody_outside(self, lab: Lab) -> None:
+        ended = await lab.run("import os, signal\nos.kill(0, signal.SIGKILL)")
+        assert (ended.outcome.state, ended.outcome.signal) == (RunState.FAILED, 9)
 
 
 class TestNetwork:

@@ -19,7 +19,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any
+    from typing import Any, NoReturn
 
 CONFIG_FD = 3
 FRAMES_FD = 4
@@ -100,8 +100,9 @@ class Guest:
             harness_module("waiting").wait_until_read(FRAMES_FD)
 
 
-def main() -> None:
-    config = read_config()
+def main(config: "dict[str, Any] | None" = None) -> "NoReturn":
+    """Run the script that the configuration tells of; without one it is read from its descriptor."""
+    config = config or read_config()
     frames = Frames()
     give_up_privileges(config)
     prepare_process(config)
@@ -300,4 +301,5 @@ def text_of(value: "Any") -> str:
 
 HARNESS_FILES = "<automa"
 
-main()
+if __name__ == "__main__":
+    main()

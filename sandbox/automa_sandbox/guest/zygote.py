@@ -1,0 +1,293 @@
+"""The zygote: an interpreter that waits in a prepared sandbox and forks the start of each run from itself.
+
+It never runs a line of a script. It stands in a sandbox that bubblewrap has made, still holds the privileges
+to make a smaller one, and sees the host's files under OUTSIDE. For each request it clones an *init* into name
+spaces of its own, which prepares what is the same for every run, waits for its orders, mounts what is the
+run's own, takes OUTSIDE and every privilege away from itself, and forks the process that becomes the script.
+"""
+
+# ruff: noqa: PTH101, PTH102, PTH103, PTH112, PTH120
+# pyright: basic
+
+import ctypes
+import fcntl
+import gc
+import marshal
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+from contextlib import suppress
+
+sys.path.append("/automa")
+from automa_guest import main as harness  # pyright: ignore[reportMissingImports]
+from automa_guest.leaving import leave  # pyright: ignore[reportMissingImports]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+CONTROL_FD, SECCOMP_FD = 3, 4
+PRELOADED = ("json", "re", "datetime", "pathlib", "typing", "dataclasses", "collections", "functools")
+"""What most scripts import: here once, instead of in each run."""
+OUTSIDE, SCRATCH, DATA = "/.outside", "/.scratch", "/data"
+STATUS = struct.Struct("<iddqq")
+"""What init tells of the script's end: wait status, CPU seconds in both modes, peak KiB, bytes written."""
+
+_CLONE = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+_NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC, _NEWPID, _NEWNET = (
+    0x20000, 0x2000000, 0x4000000, 0x8000000, 0x20000000, 0x40000000,
+)  # fmt: skip
+_NEW = _NEWNS | _NEWUTS | _NEWIPC | _NEWPID | _NEWNET
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
+_DETACH = 2
+_MANY = 1024
+_PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _FILTER = 4, 22, 38, 2
+_SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
+_COVERED = ("sys", "sysrq-trigger", "irq", "bus")
+"""What of /proc could change the machine for whoever had the rights: never writable in here."""
+
+# Not CDLL: nothing else runs here that would need the interpreter's lock meanwhile.
+_libc = ctypes.PyDLL(None, use_errno=True)
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
+
+
+def serve() -> None:
+    """Answer requests until whoever sends them is gone."""
+    control = socket.socket(fileno=CONTROL_FD)
+    seccomp = os.pread(SECCOMP_FD, 65536, 0)
+    os.close(SECCOMP_FD)
+    for module in PRELOADED:
+        __import__(module)
+    children = Children()
+    poll = select.poll()
+    for descriptor in (CONTROL_FD, children.woken):
+        poll.register(descriptor, select.POLLIN)
+    gc.collect()
+    gc.freeze()
+    while True:
+        ready = [descriptor for descriptor, _ in poll.poll()]
+        if children.woken in ready:
+            _reap(children)
+        if CONTROL_FD in ready:
+            message, fds, _, _ = socket.recv_fds(control, 64, 4)
+            if not message:
+                return
+            _answer(control, children, seccomp, fds)
+
+
+class Children:
+    """Tells of the end of children: `woken` is readable then."""
+
+    def __init__(self) -> None:
+        self.woken, self._wakeup = os.pipe()
+        for end in (self.woken, self._wakeup):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def hear(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self.woken, 4096)
+
+    def forget(self) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(self.woken)
+        os.close(self._wakeup)
+
+
+def _reap(children: Children) -> None:
+    """Only here, so that no init's number is used again while it is told to somebody."""
+    children.hear()
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _answer(control: socket.socket, children: Children, seccomp: bytes, fds: "list[int]") -> None:
+    orders = socket.socket(fileno=fds[0])
+    pid = _call("syscall", _CLONE, _NEW | signal.SIGCHLD, 0, 0, 0, 0)
+    if pid == 0:
+        control.close()
+        children.forget()
+        _be_init(orders, fds[1:], seccomp)
+    handle = os.pidfd_open(pid)
+    with suppress(OSError):  # who asked may be gone; init sees that too
+        socket.send_fds(orders, [str(pid).encode()], [handle])
+    orders.close()
+    for descriptor in (handle, *fds[1:]):
+        os.close(descriptor)
+
+
+def _be_init(orders: socket.socket, output: "list[int]", seccomp: bytes) -> "NoReturn":
+    try:
+        os.setsid()  # a signal to the script's process group reaches nobody outside
+        _prepare()
+        config = _await_orders(orders)
+        if config is not None:
+            _mount(config)
+            _fork_script(config, orders, output, seccomp)
+    except Exception as error:  # not SystemExit: that is the script's end, in its own process
+        os.write(output[1], f"the sandbox could not be prepared: {error}\n".encode())
+        os._exit(126)
+    os._exit(0)
+
+
+def _prepare() -> None:
+    """What is the same for every run."""
+    _mount_one("none", "/", None, _REC | _PRIVATE)
+    _call("umount2", b"/proc", _DETACH)
+    _mount_one("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+    for name in _COVERED:
+        if os.access(f"/proc/{name}", os.F_OK):
+            _bind(f"/proc/{name}", f"/proc/{name}", _RDONLY)
+    _mount_one("devpts", "/dev/pts", "devpts", _NOSUID | _NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device:
+        fcntl.ioctl(device, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP | _IFF_RUNNING))
+
+
+def _await_orders(orders: socket.socket) -> "dict[str, Any] | None":
+    _, fds, _, _ = socket.recv_fds(orders, 64, 1)
+    if not fds:  # no run came
+        return None
+    config = marshal.loads(os.pread(fds[0], os.fstat(fds[0]).st_size, 0))  # noqa: S302 - the shim wrote it
+    os.close(fds[0])
+    return config
+
+
+def _mount(config: "dict[str, Any]") -> None:
+    """What is the run's own; then the host's files are gone for good."""
+    _call("unshare", _NEWCGROUP)  # by now this process is in the run's own control group
+    _mount_scratch(config)
+    for source, target, is_writable in config["mounts"]:
+        if target.startswith(DATA + "/"):
+            _make_place(OUTSIDE + source, SCRATCH + target)
+        _bind(OUTSIDE + source, target, 0 if is_writable else _RDONLY)
+    for place in (SCRATCH, OUTSIDE):
+        _call("umount2", place.encode(), _DETACH)
+
+
+def _make_place(source: str, path: str) -> None:
+    """Something empty to mount on, of the same kind."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.isdir(source):
+        os.makedirs(path, exist_ok=True)
+    else:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o444))
+
+
+def _mount_scratch(config: "dict[str, Any]") -> None:
+    """One tmpfs with one size for everything that the run may write."""
+    uid = config["uid"]
+    _mount_one("tmpfs", SCRATCH, "tmpfs", _NOSUID | _NODEV, config["scratch"])
+    for name, mode, place in config["writable"]:
+        folder = f"{SCRATCH}/{name}"
+        os.mkdir(folder)
+        os.chmod(folder, mode)
+        os.chown(folder, uid, uid)
+        _bind(folder, place, 0)
+    os.mkdir(SCRATCH + DATA)
+    _bind(SCRATCH + DATA, DATA, 0)  # the run's user may not write there
+    for place, content in config["files"].items():
+        path = SCRATCH + place
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o444)
+        os.write(descriptor, content)
+        os.close(descriptor)
+        _bind(path, place, _RDONLY)
+
+
+def _fork_script(
+    config: "dict[str, Any]", orders: socket.socket, output: "list[int]", seccomp: bytes
+) -> None:
+    for kind, value in config["rlimits"]:
+        resource.setrlimit(kind, (value, value))
+    counts = os.open("/proc/self/io", os.O_RDONLY | os.O_CLOEXEC)  # init may not open it any more later
+    _give_up_privileges(config["uid"], seccomp)
+    pid = os.fork()
+    if pid == 0:
+        orders.close()
+        os.close(counts)
+        _become_script(config["guest"], output)
+    for descriptor in output:
+        os.close(descriptor)
+    _see_through(pid, orders, counts)
+
+
+def _give_up_privileges(uid: int, seccomp: bytes) -> None:
+    """For init as for the script: from here on nothing in this sandbox has any."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    program = _FilterProgram(len(seccomp) // 8, seccomp)
+    _call("prctl", _PR_SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0)
+    # The script has the same user: it must not look into init, which tells how it ended.
+    _call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _become_script(config: "dict[str, Any]", output: "list[int]") -> None:
+    _call("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
+    for number, descriptor in zip((1, 2, harness.FRAMES_FD), output):  # noqa: B905 - Python 3.9 too
+        os.dup2(descriptor, number)
+    os.closerange(harness.FRAMES_FD + 1, _MANY)
+    sys.path.remove(harness.HARNESS)
+    for name in [name for name in sys.modules if name.startswith("automa_guest")]:
+        del sys.modules[name]
+    before = frozenset(sys.modules)
+    try:
+        harness.main(config)
+    except SystemExit as ending:
+        leave(ending.code if isinstance(ending.code, int) else 1, before)
+
+
+def _see_through(script: int, orders: socket.socket, counts: int) -> None:
+    """Reap whoever ends, until it is the script or the shim is gone; with init everything else ends."""
+    children = Children()
+    poll = select.poll()
+    poll.register(orders, 0)  # hang-ups are always told
+    poll.register(children.woken, select.POLLIN)
+    while not _has_ended(script, orders, counts):
+        if any(event & select.POLLHUP for _, event in poll.poll()):
+            return
+        children.hear()
+
+
+def _has_ended(script: int, orders: socket.socket, counts: int) -> bool:
+    while True:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == script:
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            written = int(os.pread(counts, 4096, 0).split(b"wchar: ")[1].split()[0])
+            orders.send(STATUS.pack(status, used.ru_utime, used.ru_stime, used.ru_maxrss, written))
+        if pid in (0, script):
+            return pid == script
+
+
+def _bind(source: str, target: str, flags: int) -> None:
+    _mount_one(source, target, None, _BIND)
+    if flags:
+        _mount_one("none", target, None, _BIND | _REMOUNT | _NOSUID | _NODEV | flags)
+
+
+def _mount_one(source: str, target: str, kind: "str | None", flags: int, options: str = "") -> None:
+    names = (os.fsencode(source), os.fsencode(target), kind and kind.encode())
+    _call("mount", *names, flags, options.encode(), about=target)
+
+
+def _call(name: str, *arguments: "Any", about: str = "") -> int:
+    result = getattr(_libc, name)(*arguments)
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name} {about}: {os.strerror(number)}".replace(" :", ":"))
+    return result
+
+
+if __name__ == "__main__":
+    serve()

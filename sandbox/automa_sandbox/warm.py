@@ -1,0 +1,220 @@
+"""Warm starts: a run that finds its sandbox and its interpreter waiting for it.
+
+The host keeps one zygote, an interpreter in a prepared sandbox. A shim has it clone an init before there is
+an attempt; the attempt's orders make that the sandbox of one run. `guest/zygote.py` is the other side.
+"""
+
+import fcntl
+import marshal
+import os
+import select
+import socket
+import struct
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from automa.sdk.runs import Enforcement, Limits, RunSpec, Usage
+from automa_sandbox import bubblewrap, processes
+from automa_sandbox.bubblewrap import Plan
+from automa_sandbox.cgroups import Group, Hierarchy
+from automa_sandbox.guest_config import guest_values
+from automa_sandbox.launch import PIPE_BYTES, become, file_with
+from automa_sandbox.limits import resource_limits
+from automa_sandbox.loop import Loop
+from automa_sandbox.users import random_uid
+from automa_sandbox.watching import Watcher
+
+_STATUS = struct.Struct("<iddqq")
+_CONTROL_FD, _SECCOMP_FD = 3, 4
+_ANSWER_S = 5.0
+_END_S = 1.0
+
+
+class ZygoteGone(Exception):
+    """There is no zygote, or it ended: runs start cold."""
+
+
+class Zygote:
+    """The host's zygote, and the socket on which it takes requests; shims inherit the latter."""
+
+    def __init__(self, plan: Plan, seccomp: bytes) -> None:
+        self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        null, filter_ = os.open("/dev/null", os.O_RDWR), file_with(seccomp)
+        inherited = {0: null, 1: null, 2: 2, _CONTROL_FD: its.fileno(), _SECCOMP_FD: filter_}
+        self.pid = os.fork()
+        if self.pid == 0:
+            become(plan.bwrap, bubblewrap.template(plan), inherited)
+        its.close()
+        os.close(null)
+        os.close(filter_)
+
+    def request(self, orders: int, stdout: int, stderr: int, frames: int) -> None:
+        """Have an init cloned that writes to these and hears `orders`. Raises ZygoteGone."""
+        try:
+            socket.send_fds(self._control, [b"init"], [orders, stdout, stderr, frames])
+        except OSError:
+            raise ZygoteGone from None
+
+    def let_go(self) -> None:
+        """Close this process's end; the zygote ends when the last one is closed."""
+        self._control.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An init that waits for the orders of a run."""
+
+    init: int
+    handle: int
+    group: Group | None
+    orders: socket.socket
+    stdout: int
+    stderr: int
+    frames: int
+
+    def launch(self, spec: RunSpec) -> None:
+        """Let it become the sandbox of this run. What goes wrong in it shows on its stderr."""
+        uid = random_uid()
+        if self.group is not None:
+            self.group.limit(spec.limits)
+        for end in (self.stdout, self.stderr):
+            os.fchown(end, uid, uid)  # or the script could not open /dev/stdout and /dev/stderr
+        config = file_with(marshal.dumps(_orders(spec, uid, self.group is not None), 2))
+        with suppress(OSError):  # an init that has ended shows in other ways
+            socket.send_fds(self.orders, [b"go"], [config])
+        os.close(config)
+
+    def discard(self) -> None:
+        """There will be no run: let init end."""
+        self.orders.close()
+        for end in (self.stdout, self.stderr, self.frames):
+            os.close(end)
+        processes.kill(self.handle)
+        if self.group is not None:
+            select.select([self.handle], [], [], _END_S)  # a group goes when nobody is in it
+            self.group.remove()
+        os.close(self.handle)
+
+
+def take_seat(zygote: Zygote, hierarchy: Hierarchy | None) -> Seat:
+    """Have an init prepared, in a control group of its own. Raises ZygoteGone, OSError."""
+    stdout, stderr, frames = os.pipe(), os.pipe(), os.pipe()
+    for end in (stdout[1], stderr[1]):
+        fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        zygote.request(its.fileno(), stdout[1], stderr[1], frames[1])
+    finally:
+        its.close()
+        for _, end in (stdout, stderr, frames):
+            os.close(end)
+    group = Group(hierarchy) if hierarchy is not None else None  # while the zygote works
+    ours.settimeout(_ANSWER_S)
+    message, handles, _, _ = socket.recv_fds(ours, 64, 1)
+    if not handles:
+        raise ZygoteGone
+    if group is not None:
+        group.add(int(message))
+    return Seat(int(message), handles[0], group, ours, stdout[0], stderr[0], frames[0])
+
+
+def fits(spec: RunSpec) -> bool:
+    """Whether a prepared sandbox can become what this run needs."""
+    return spec.network.mode != "host" and all(
+        os.path.normpath(mount.target).startswith(f"{bubblewrap.DATA}/") for mount in spec.mounts
+    )
+
+
+def _orders(spec: RunSpec, uid: int, in_group: bool) -> dict[str, Any]:
+    limits = spec.limits
+    return {
+        "uid": uid,
+        "guest": guest_values(spec),
+        "mounts": [
+            (os.path.realpath(source), target, is_writable) for source, target, is_writable in _mounts(spec)
+        ],
+        "files": {bubblewrap.PASSWD: bubblewrap.passwd(uid), bubblewrap.GROUP: bubblewrap.group(uid)},
+        "writable": list(bubblewrap.WRITABLE),
+        "scratch": f"size={limits.disk_bytes},nr_inodes={limits.disk_inodes},mode=0755",
+        "rlimits": resource_limits(limits, count_by_user=not in_group, memory_by_cgroup=in_group),
+    }
+
+
+def _mounts(spec: RunSpec) -> list[tuple[str, str, bool]]:
+    found = [(str(spec.app_dir), bubblewrap.APP, False)]
+    if spec.environment is not None:
+        found.append((str(spec.environment), bubblewrap.ENVIRONMENT, False))
+    return found + [(str(one.source), os.path.normpath(one.target), one.writable) for one in spec.mounts]
+
+
+class WarmSandbox:
+    """The sandbox that a seat becomes. Implements `automa_sandbox.attempt.Sandbox`."""
+
+    vanished = False
+
+    def __init__(self, seat: Seat, enforced: Mapping[str, Enforcement]) -> None:
+        self.loop = Loop()
+        self.stdout, self.stderr, self.frames = seat.stdout, seat.stderr, seat.frames
+        self.init: int | None = seat.init
+        self.is_alive = True
+        self.status = 128 + 9
+        """Until init tells better: whoever ends init kills everything."""
+        self._seat = seat
+        self._enforced = dict(enforced)
+        self._cpu_s: float | None = None
+        self._peak_bytes = 0
+        self._written: int | None = None
+        self.loop.add(seat.handle, self._ended)
+
+    def start(self, spec: RunSpec) -> None:
+        self._seat.launch(spec)
+
+    def watcher(self, limits: Limits) -> Watcher:
+        group = self._seat.group
+        cpu_s = group.cpu_s if group is not None else None
+        return Watcher(limits, memory=group is None, inodes=False, cpu_s=cpu_s)
+
+    def terminate(self) -> None:
+        assert self.init is not None
+        processes.terminate_below(self.init)
+
+    def kill(self) -> None:
+        if self.is_alive:
+            processes.kill(self._seat.handle)
+        if self._seat.group is not None:
+            self._seat.group.kill()
+
+    def usage(self, peak_bytes: int) -> Usage:
+        if self._seat.group is not None:
+            return replace(self._seat.group.usage(), bytes_written=self._written)
+        return Usage(self._cpu_s, max(peak_bytes, self._peak_bytes), bytes_written=self._written)
+
+    def enforcement(self) -> dict[str, Enforcement]:
+        return self._enforced
+
+    def remove(self) -> None:
+        if self._seat.group is not None:
+            self._seat.group.remove()
+
+    def abandon(self) -> None:
+        for _ in range(100):
+            self.kill()
+            self.loop.turn(20)
+            if not self.is_alive:
+                break
+        self.remove()
+
+    def _ended(self, handle: int) -> None:
+        # Linux tells of the end of a pid namespace's init when every process in it is gone.
+        self.is_alive = False
+        self.loop.drop(handle)
+        self._seat.orders.setblocking(False)
+        with suppress(OSError):
+            told = self._seat.orders.recv(_STATUS.size)
+            if len(told) == _STATUS.size:
+                status, user_s, system_s, peak_kib, self._written = _STATUS.unpack(told)
+                code = os.waitstatus_to_exitcode(status)
+                self.status = code if code >= 0 else 128 - code
+                self._cpu_s, self._peak_bytes = user_s + system_s, peak_kib * 1024
