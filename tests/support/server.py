@@ -150,6 +150,9 @@ class Client:
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.request("GET", path, **options)
 
+    def patch(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("PATCH", path, **options)
+
     def post(self, path: str, **options: Any) -> httpx.Response:
         return self.request("POST", path, **options)
 

@@ -184,7 +184,7 @@ async def active(session: AsyncSession) -> Sequence[RunRow]:
 
 
 async def move(
-    session: AsyncSession, run_id: str, attempt: int, sources: Collection[RunState], **values: Any
+    session: AsyncSession, run_id: str, attempt: int, sources: Collection[RunState], /, **values: Any
 ) -> bool:
     """Change a run that is at this attempt and in one of the source states; whether it was."""
     statement = _move(tuple(sources), tuple(values))
