@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import processes
 from benchmarks.__main__ import measure
+from benchmarks.claims import claim_ms
 from benchmarks.contenders import Contender, make_contenders
 from benchmarks.measures import QUICK
 from benchmarks.report import BEGIN, END, ROWS, as_json, put_into, table
@@ -28,6 +29,9 @@ class TestMeasuring:
         assert "| reference B |" in page
         assert "old" not in page
         assert page.endswith("\nbelow")
+
+    async def test_a_claim_has_a_cost(self, home: Path) -> None:
+        assert await claim_ms(waiting=6, scripts=2, home=home) > 0
 
     async def test_a_server_that_does_not_start_is_told_with_its_log(
         self, tmp_path: Path, monkeypatch
