@@ -18,6 +18,7 @@ from pathlib import Path
 from automa.sdk import attempts
 from automa.sdk.names import MAX_DEPTH, reason_against
 from automa.sdk.runs import Limits
+from automa_sandbox.masking import NO_MASK, Mask
 
 FOLDER = "/artifacts"
 """Where it is in every sandbox."""
@@ -47,6 +48,8 @@ class Artifact:
 class Collected:
     """What was kept, and in words what was not."""
 
+    mask: Mask = NO_MASK
+    """A script may name a file after a secret."""
     items: list[Artifact] = field(default_factory=list[Artifact])
     notes: list[str] = field(default_factory=list[str])
     skipped: int = 0
@@ -58,7 +61,7 @@ class Collected:
     def skip(self, name: str, reason: str) -> None:
         self.skipped += 1
         if self.skipped <= _MOST_NOTES:
-            self.notes.append(f"The artifact {_shown(name)} is not kept: {reason}.")
+            self.notes.append(f"The artifact {_shown(self.mask.text(name))} is not kept: {reason}.")
 
 
 class _Full(Exception):
@@ -88,9 +91,9 @@ def open_folder(init: int | None) -> int | None:
         return None
 
 
-def collect(folder: int, attempt_dir: Path, limits: Limits) -> Collected:
+def collect(folder: int, attempt_dir: Path, limits: Limits, mask: Mask = NO_MASK) -> Collected:
     """Copy what may be kept, and write the index. Never raises OSError: what goes wrong is in the notes."""
-    found = Collected()
+    found = Collected(mask)
     target = attempt_dir / attempts.ARTIFACTS
     try:
         with os.scandir(folder) as entries:
@@ -173,11 +176,11 @@ def _copy(file: _Found, target: Path, most: int, found: Collected) -> int:
         size, digest = _pour(source, path, most)
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise _Full(f"{error.strerror} at {_shown(file.name)}") from error
+        raise _Full(f"{error.strerror} at {_shown(found.mask.text(file.name))}") from error
     finally:
         os.close(source)
     media_type = _TYPES.guess_type(file.name)[0] or "application/octet-stream"
-    found.items.append(Artifact(number, file.name, size, digest, media_type))
+    found.items.append(Artifact(number, found.mask.text(file.name), size, digest, media_type))
     return size
 
 

@@ -13,6 +13,7 @@ from automa_sandbox.endings import End, Seen, Stop, decide
 from automa_sandbox.frames import Frames, is_json
 from automa_sandbox.hints import Hints
 from automa_sandbox.loop import Loop
+from automa_sandbox.masking import Mask
 from automa_sandbox.progress import ProgressFile
 from automa_sandbox.pump import LogPump
 from automa_sandbox.watching import Watcher
@@ -104,14 +105,15 @@ class Cancel(Protocol):
 class Attempt:
     """Runs to its end; what is to be known afterwards is in the Outcome and on disk."""
 
-    def __init__(self, sandbox: Sandbox, spec: RunSpec, cancel: Cancel) -> None:
+    def __init__(self, sandbox: Sandbox, spec: RunSpec, cancel: Cancel, mask: Mask) -> None:
         self.spec = spec
         self.started_at: float | None = None
         self._sandbox = sandbox
         self._cancel = cancel
         self._began = time.monotonic()
         self._writer = LogWriter(spec.attempt_dir)
-        self._pump = LogPump(self._writer, spec.limits.log_bytes)
+        self._mask = mask
+        self._pump = LogPump(self._writer, spec.limits.log_bytes, mask)
         self._frames = Frames(spec.limits.result_bytes)
         self._progress = ProgressFile(spec.attempt_dir)
         self._artifacts: int | None = None
@@ -242,7 +244,8 @@ class Attempt:
         self._loop.pause(descriptor)
         self._frames.words = 0
         if self._frames.progress is not None:
-            self._progress.take(*self._frames.progress)
+            fraction, message = self._frames.progress
+            self._progress.take(fraction, self._mask.text(message, cut=True))
             self._frames.progress = None
         for stream, line in self._frames.lines:
             self._pump.feed(stream, line)
@@ -334,7 +337,7 @@ class Attempt:
         """Whatever goes wrong here, how the run ended stays what it is."""
         if self._artifacts is None:
             return Collected()
-        collected = collect(self._artifacts, self.spec.attempt_dir, self.spec.limits)
+        collected = collect(self._artifacts, self.spec.attempt_dir, self.spec.limits, self._mask)
         os.close(self._artifacts)
         with suppress(OSError):
             for note in collected.notes:
@@ -346,12 +349,12 @@ class Attempt:
             ready=self._frames.ready,
             status=self._sandbox.status,
             told_exit=self._frames.exit_code,
-            note=self._frames.note,
+            note=self._mask.text(self._frames.note or "", cut=True) or None,
             stop=self._stop,
             killed_after_grace=self._killed_after_grace,
             oom_kills=usage.oom_kills or 0,
             cpu_time_is_used_up=self._cpu_time_is_used_up(usage),
-            early_stderr=self._early_stderr.decode("utf-8", "replace"),
+            early_stderr=self._mask.text(self._early_stderr.decode("utf-8", "replace")),
             timeout_s=self.spec.limits.timeout_s,
             result_refused=self._refusal(),
             reached=(*(("processes",) if usage.forks_refused else ()), *self._watcher.reached()),
@@ -375,7 +378,7 @@ class Attempt:
         path = self.spec.attempt_dir / attempts.RESULT
         draft = path.with_name(f".{path.name}")
         with draft.open("wb") as file:
-            file.write(self._frames.value)
+            file.write(self._mask.json(self._frames.value))
             file.flush()
             os.fdatasync(file.fileno())
         draft.rename(path)  # made durable with the exit record, which is in the same folder

@@ -3,9 +3,10 @@
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from automa.sdk.runs import Enforcement, Limits, RunSpec, Usage
+from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
 from automa_sandbox.bubblewrap import Plan
 from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.launch import Stage
@@ -52,11 +53,12 @@ class BubblewrapSandbox:
 
     vanished = False
 
-    def __init__(self, machine: Machine, stage: Stage) -> None:
+    def __init__(self, machine: Machine, stage: Stage, secrets: Mapping[str, str] = NO_SECRETS) -> None:
         self.loop = Loop()
         self.stdout, self.stderr, self.frames = stage.stdout, stage.stderr, stage.frames
         self._machine = machine
         self._stage = stage
+        self._secrets = secrets
         self._tree = Tree(self.loop, stage.pid, stage.group)
         self._info = b""
 
@@ -73,7 +75,7 @@ class BubblewrapSandbox:
         return self._tree.status
 
     def start(self, spec: RunSpec) -> None:
-        self._stage.launch(self._machine.plan, spec)
+        self._stage.launch(self._machine.plan, spec, self._secrets)
         self.loop.add(self._stage.info, self._read_info)
 
     def watcher(self, limits: Limits) -> Watcher:

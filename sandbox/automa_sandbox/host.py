@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from automa.sdk.attempts import start_time_of
-from automa_sandbox import cgroups, seccomp
+from automa_sandbox import cgroups, orders, seccomp
 from automa_sandbox.bubblewrap import make_plan
 from automa_sandbox.choice import NoBubblewrap, choose_bwrap
 from automa_sandbox.contained import Machine
@@ -30,7 +30,6 @@ from automa_sandbox.shim import serve_one
 from automa_sandbox.warm import Zygote
 
 LOCK = "host.lock"
-_MESSAGE_BYTES = 64 * 1024
 _SHORT_LIFE_S = 5.0
 _QUIET_MS = 25
 """They are made when nobody has asked for anything for so long: starts come first."""
@@ -168,14 +167,13 @@ class _Host:
 
     def _answer(self) -> bool:
         """Take one request and give it to a shim; False when the server is gone."""
-        message = self._control.recv(_MESSAGE_BYTES)
-        if not message:
+        request = orders.receive(self._control)
+        if request is None:
             return False
-        request = json.loads(message)
         answer: dict[str, Any] = {"id": request["id"]}
         handles: list[int] = []
         try:
-            shim = self._hand_over(os.fsencode(request["attempt_dir"]))
+            shim = self._hand_over(orders.encode(request))
             handles.append(shim.handle)
             answer |= {"pid": shim.pid, "start_time": start_time_of(shim.pid)}
         except OSError as error:
@@ -189,35 +187,35 @@ class _Host:
                 os.close(handle)
         return True
 
-    def _hand_over(self, attempt_dir: bytes) -> _Shim:
+    def _hand_over(self, order: bytes) -> _Shim:
         """Give an attempt to a spare shim, or to a new one if there is none that lives."""
         while self._spares:
             shim = self._spares.pop()
             try:
-                _order(shim, attempt_dir)
+                _order(shim, order)
             except BrokenPipeError:
                 os.close(shim.handle)
             else:
                 return shim
         shim = self._fork()
-        _order(shim, attempt_dir)
+        _order(shim, order)
         return shim
 
     def _fork(self) -> _Shim:
-        orders, orders_end = os.pipe()
+        order_pipe, orders_end = os.pipe()
         try:
             pid = os.fork()
         except OSError:
-            os.close(orders)
+            os.close(order_pipe)
             os.close(orders_end)
             raise
         if pid == 0:
             os.close(orders_end)
-            self._become_shim(orders)
-        os.close(orders)
+            self._become_shim(order_pipe)
+        os.close(order_pipe)
         return _Shim(pid, os.pidfd_open(pid), orders_end)
 
-    def _become_shim(self, orders: int) -> NoReturn:
+    def _become_shim(self, order_pipe: int) -> NoReturn:
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
@@ -226,7 +224,7 @@ class _Host:
             others = [end for shim in self._spares for end in (shim.orders, shim.handle)]
             for descriptor in (self._wakeup, self._wakeup_end, *others):
                 os.close(descriptor)
-            serve_one(self._machine, orders, release_lock=lambda: os.close(self._lock))
+            serve_one(self._machine, order_pipe, release_lock=lambda: os.close(self._lock))
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()
@@ -234,8 +232,8 @@ class _Host:
             os._exit(0)
 
 
-def _order(shim: _Shim, attempt_dir: bytes) -> None:
+def _order(shim: _Shim, order: bytes) -> None:
     try:
-        os.write(shim.orders, attempt_dir)
+        orders.write(shim.orders, order)
     finally:
         os.close(shim.orders)

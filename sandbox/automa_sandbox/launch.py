@@ -5,6 +5,7 @@ import fcntl
 import marshal
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ class Stage:
     _go: int
     _files: dict[int, int]
 
-    def launch(self, plan: Plan, spec: RunSpec) -> None:
+    def launch(self, plan: Plan, spec: RunSpec, secrets: Mapping[str, str]) -> None:
         """Let the child become the sandbox of this run. What goes wrong in it shows on its stderr."""
         uid = random_uid() if plan.as_root else _INNER_UID
         if self.group is not None:
@@ -53,6 +54,7 @@ class Stage:
         contents = {
             bubblewrap.CONFIG_FD: guest_config(
                 spec,
+                secrets,
                 become=uid if plan.as_root else None,
                 processes=None if plan.as_root else spec.limits.processes,
             ),

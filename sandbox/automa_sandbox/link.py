@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 import automa
 import automa_sandbox
 from automa.sdk.errors import SandboxFailed, SandboxUnavailable
+from automa.sdk.runs import NO_SECRETS
+from automa_sandbox import orders
 
 _START_TIMEOUT_S = 30.0
 _END_TIMEOUT_S = 5.0
@@ -102,14 +104,15 @@ class HostLink:
                 "Another server's sandbox host does not end; nothing was started."
             ) from None
 
-    async def fork_shim(self, attempt_dir: Path) -> Forked:
+    async def fork_shim(self, attempt_dir: Path, secrets: Mapping[str, str] = NO_SECRETS) -> Forked:
         """Ask for a shim. Raises SandboxFailed if there is none, HostGone if nobody knows."""
         self._last_id += 1
         number = self._last_id
         answer: asyncio.Future[Forked] = self._loop.create_future()
         self._waiting[number] = answer
         try:
-            await self._send(json.dumps({"id": number, "attempt_dir": str(attempt_dir)}).encode())
+            order = {"id": number, "attempt_dir": str(attempt_dir), "secrets": dict(secrets)}
+            await self._send(orders.encode(order))
             return await answer
         finally:
             self._waiting.pop(number, None)
@@ -122,18 +125,26 @@ class HostLink:
 
     async def _send(self, message: bytes) -> None:
         async with self._may_send:
-            while True:
-                if self.is_gone:
-                    raise HostGone
-                try:
-                    self._control.send(message)
-                except BlockingIOError:
-                    await _writable(self._loop, self._control)
-                except OSError:
-                    self._lose()
-                    raise HostGone from None
-                else:
-                    return
+            try:
+                for piece in orders.pieces(message):
+                    await self._send_piece(piece)
+            except asyncio.CancelledError:
+                self._lose()  # it may have got a part, and would take the next message for the rest
+                raise
+
+    async def _send_piece(self, piece: bytes) -> None:
+        while True:
+            if self.is_gone:
+                raise HostGone
+            try:
+                self._control.send(piece)
+            except BlockingIOError:
+                await _writable(self._loop, self._control)
+            except OSError:
+                self._lose()
+                raise HostGone from None
+            else:
+                return
 
     def _receive(self) -> None:
         try:

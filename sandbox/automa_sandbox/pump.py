@@ -4,6 +4,7 @@ import time
 from collections import deque
 
 from automa.sdk.runlog import LogWriter, Stream
+from automa_sandbox.masking import Mask, MaskedStream
 
 HOLD_S = 0.05
 """How long the start of a line waits for its end before it is shown as it is."""
@@ -14,8 +15,10 @@ TAIL_BYTES = 64 * 1024
 class LogPump:
     """Takes what was read and writes it to the log, at most `limit` bytes: the beginning and the very end."""
 
-    def __init__(self, writer: LogWriter, limit: int) -> None:
+    def __init__(self, writer: LogWriter, limit: int, mask: Mask | None = None) -> None:
         self._writer = writer
+        self._mask = mask or None
+        self._masked: dict[Stream, MaskedStream] = {}
         self._held: dict[Stream, bytes] = dict.fromkeys(Stream, b"")
         self._deadline: float | None = None
         self._tail_limit = min(TAIL_BYTES, limit // 4)
@@ -34,6 +37,13 @@ class LogPump:
 
     def feed(self, stream: Stream, data: bytes) -> None:
         """Bytes as they came out of one pipe."""
+        if self._mask is not None:
+            if stream not in self._masked:
+                self._masked[stream] = self._mask.stream()
+            data = self._masked[stream].feed(data)
+        self._take(stream, data)
+
+    def _take(self, stream: Stream, data: bytes) -> None:
         data = self._held[stream] + data
         end = data.rfind(b"\n") + 1
         if len(data) - end >= HOLD_BYTES:
@@ -62,6 +72,8 @@ class LogPump:
 
     def close(self) -> None:
         """Write what is held and the kept end of a cut log; then make it durable."""
+        for stream, masked in self._masked.items():
+            self._take(stream, masked.close_cut())
         self.flush_held()
         if self._tail is not None:
             self._write_tail(self._tail)

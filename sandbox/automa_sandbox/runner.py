@@ -58,7 +58,7 @@ class BubblewrapRunner:
         for _ in range(2):
             link = await self._host()
             try:
-                forked = await link.fork_shim(spec.attempt_dir)
+                forked = await link.fork_shim(spec.attempt_dir, secrets)
             except HostGone:
                 # Once a new host has the lock, the attempt has been claimed or never will be.
                 adopted = await self._adopt_after_loss(spec)

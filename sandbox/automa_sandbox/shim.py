@@ -4,11 +4,12 @@ It is forked before there is an attempt for it, so that a start need not wait fo
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from automa.sdk import attempts
-from automa.sdk.runs import RunSpec
+from automa.sdk.runs import NO_SECRETS, RunSpec
+from automa_sandbox import orders
 from automa_sandbox.attempt import Sandbox
 from automa_sandbox.contained import BubblewrapSandbox, Machine
 from automa_sandbox.launch import Stage, adopt_orphans, set_stage
@@ -16,21 +17,21 @@ from automa_sandbox.supervision import CancelSignal, supervise
 from automa_sandbox.warm import Seat, WarmSandbox, Zygote, ZygoteGone, fits, take_seat
 
 
-def serve_one(machine: Machine, orders: int, release_lock: Callable[[], None]) -> None:
-    """The life of a shim: prepare, wait for an attempt on the pipe `orders`, see it to its end.
+def serve_one(machine: Machine, order_pipe: int, release_lock: Callable[[], None]) -> None:
+    """The life of a shim: prepare, wait for an attempt on the pipe, see it to its end.
 
     The host's lock is released once the claim is on disk, or never will be.
     """
     cancel = CancelSignal()
     adopt_orphans()
     stand = Stand(machine)
-    order = os.read(orders, 65536)
-    os.close(orders)
-    attempt_dir = Path(os.fsdecode(order))
-    claimed = bool(order) and attempts.claim(attempt_dir)
+    order = orders.read(order_pipe)
+    os.close(order_pipe)
+    claimed = order is not None and attempts.claim(Path(order["attempt_dir"]))
     release_lock()
-    if claimed:
-        supervise(attempt_dir, cancel, stand.sandbox, stand.discard)
+    if order is not None and claimed:
+        stand.secrets = order["secrets"]
+        supervise(Path(order["attempt_dir"]), cancel, stand.sandbox, stand.discard, stand.secrets)
     else:
         stand.discard()
 
@@ -43,6 +44,7 @@ class Stand:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self.secrets: Mapping[str, str] = NO_SECRETS
         self._seat: Seat | None = None
         self._stage: Stage | None = None
         self._failure: OSError | None = None
@@ -59,10 +61,10 @@ class Stand:
         if self._failure is not None:
             raise self._failure
         if self._seat is not None and fits(spec):
-            return WarmSandbox(self._seat, self._machine.enforcement(self._seat.group))
+            return WarmSandbox(self._seat, self._machine.enforcement(self._seat.group), self.secrets)
         if self._seat is not None:
             self.discard()
-        return BubblewrapSandbox(self._machine, self._stage or self._set_stage())
+        return BubblewrapSandbox(self._machine, self._stage or self._set_stage(), self.secrets)
 
     def discard(self) -> None:
         """There will be no run, or not with this."""

@@ -5,13 +5,15 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from automa.sdk import attempts
-from automa.sdk.runs import Outcome, RunSpec, RunState
+from automa.sdk.runs import NO_SECRETS, Outcome, RunSpec, RunState
 from automa_sandbox.attempt import Attempt, Sandbox
+from automa_sandbox.masking import Mask
 
 _PAUSES_S = (0.01, 0.1, 0.5, 2.0, 5.0)
 _RESERVE_BYTES = 8192
@@ -46,11 +48,12 @@ def supervise(
     cancel: CancelSignal,
     make: Callable[[RunSpec], Sandbox],
     discard: Callable[[], None] = lambda: None,
+    secrets: Mapping[str, str] = NO_SECRETS,
 ) -> None:
     """See a claimed attempt to its end. `discard` gives back what was prepared if `make` is never asked."""
     with suppress(OSError):  # so that a run that fills the disk can still be told about
         attempts.reserve(attempt_dir / attempts.EXIT, _RESERVE_BYTES)
-    _leave_record(attempt_dir, _outcome_of(attempt_dir, cancel, make, discard))
+    _leave_record(attempt_dir, _outcome_of(attempt_dir, cancel, make, discard, Mask(secrets.values())))
 
 
 def _outcome_of(
@@ -58,11 +61,12 @@ def _outcome_of(
     cancel: CancelSignal,
     make: Callable[[RunSpec], Sandbox],
     discard: Callable[[], None],
+    mask: Mask,
 ) -> Outcome:
     attempt: Attempt | None = None
     try:
         spec = attempts.read_spec(attempt_dir)
-        attempt = Attempt(make(spec), spec, cancel)
+        attempt = Attempt(make(spec), spec, cancel, mask)
         return attempt.run()
     except Exception as error:
         if not isinstance(error, NotStarted):
@@ -71,7 +75,8 @@ def _outcome_of(
             attempt.abandon()
         else:
             discard()
-        return _failed(error, attempt)
+        outcome = _failed(error, attempt)
+        return replace(outcome, reason=mask.text(outcome.reason or ""))
 
 
 def _failed(error: Exception, attempt: Attempt | None) -> Outcome:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from automa.sdk.runs import Enforcement, Limits, RunSpec, Usage
+from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
 from automa_sandbox import bubblewrap, processes
 from automa_sandbox.bubblewrap import Plan
 from automa_sandbox.cgroups import Group, Hierarchy
@@ -74,14 +74,14 @@ class Seat:
     stderr: int
     frames: int
 
-    def launch(self, spec: RunSpec) -> None:
+    def launch(self, spec: RunSpec, secrets: Mapping[str, str]) -> None:
         """Let it become the sandbox of this run. What goes wrong in it shows on its stderr."""
         uid = random_uid()
         if self.group is not None:
             self.group.limit(spec.limits)
         for end in (self.stdout, self.stderr):
             os.fchown(end, uid, uid)  # or the script could not open /dev/stdout and /dev/stderr
-        config = file_with(marshal.dumps(_orders(spec, uid, self.group is not None), 2))
+        config = file_with(marshal.dumps(_orders(spec, secrets, uid, self.group is not None), 2))
         with suppress(OSError):  # an init that has ended shows in other ways
             socket.send_fds(self.orders, [b"go"], [config])
         os.close(config)
@@ -127,11 +127,11 @@ def fits(spec: RunSpec) -> bool:
     )
 
 
-def _orders(spec: RunSpec, uid: int, in_group: bool) -> dict[str, Any]:
+def _orders(spec: RunSpec, secrets: Mapping[str, str], uid: int, in_group: bool) -> dict[str, Any]:
     limits = spec.limits
     return {
         "uid": uid,
-        "guest": guest_values(spec),
+        "guest": guest_values(spec, secrets),
         "mounts": [
             (os.path.realpath(source), target, is_writable) for source, target, is_writable in _mounts(spec)
         ],
@@ -154,7 +154,9 @@ class WarmSandbox:
 
     vanished = False
 
-    def __init__(self, seat: Seat, enforced: Mapping[str, Enforcement]) -> None:
+    def __init__(
+        self, seat: Seat, enforced: Mapping[str, Enforcement], secrets: Mapping[str, str] = NO_SECRETS
+    ) -> None:
         self.loop = Loop()
         self.stdout, self.stderr, self.frames = seat.stdout, seat.stderr, seat.frames
         self.init: int | None = seat.init
@@ -163,13 +165,14 @@ class WarmSandbox:
         """Until init tells better: whoever ends init kills everything."""
         self._seat = seat
         self._enforced = dict(enforced)
+        self._secrets = secrets
         self._cpu_s: float | None = None
         self._peak_bytes = 0
         self._written: int | None = None
         self.loop.add(seat.handle, self._ended)
 
     def start(self, spec: RunSpec) -> None:
-        self._seat.launch(spec)
+        self._seat.launch(spec, self._secrets)
 
     def watcher(self, limits: Limits) -> Watcher:
         group = self._seat.group

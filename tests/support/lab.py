@@ -1,13 +1,14 @@
 """A place to try runners in: it writes applications and specs, starts attempts, reads what came of them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from automa.sdk import attempts
 from automa.sdk.runlog import LogLine, LogReader, Stream
-from automa.sdk.runs import Execution, Limits, MiB, Outcome, Runner, RunSpec, RunState
+from automa.sdk.runs import NO_SECRETS, Execution, Limits, MiB, Outcome, Runner, RunSpec, RunState
 
 QUICK = Limits(memory_bytes=128 * MiB, disk_bytes=16 * MiB, timeout_s=30, grace_s=1)
 """Small enough for a test machine, and no test hangs for long."""
@@ -85,9 +86,14 @@ class Lab:
     limits: Limits = QUICK
     started: list[Started] = field(default_factory=list)
 
-    async def start(self, source: str | dict[str, str | bytes], **fields: Any) -> Started:
+    async def start(
+        self,
+        source: str | dict[str, str | bytes],
+        secrets: Mapping[str, str] = NO_SECRETS,
+        **fields: Any,
+    ) -> Started:
         spec = self.make_spec(source, **fields)
-        execution = await self.runner.start(spec)
+        execution = await self.runner.start(spec, secrets)
         self.started.append(Started(spec, execution))
         return self.started[-1]
 

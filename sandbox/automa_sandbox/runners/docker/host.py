@@ -13,17 +13,17 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from automa.sdk import attempts
+from automa_sandbox import orders
 from automa_sandbox.runners.docker.plan import Plan
 from automa_sandbox.runners.docker.sandbox import DockerSandbox
 from automa_sandbox.runners.docker.survey import Unusable, survey
 from automa_sandbox.supervision import CancelSignal, supervise
-
-_MESSAGE_BYTES = 64 * 1024
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -81,14 +81,13 @@ class _Host:
 
     def _answer(self) -> bool:
         """Take one request and fork a shim for it; False when the server is gone."""
-        message = self._control.recv(_MESSAGE_BYTES)
-        if not message:
+        request = orders.receive(self._control)
+        if request is None:
             return False
-        request = json.loads(message)
         answer: dict[str, Any] = {"id": request["id"]}
         handles: list[int] = []
         try:
-            pid = self._fork(Path(request["attempt_dir"]))
+            pid = self._fork(Path(request["attempt_dir"]), request["secrets"])
             handles.append(os.pidfd_open(pid))
             answer |= {"pid": pid, "start_time": attempts.start_time_of(pid)}
         except OSError as error:
@@ -102,20 +101,20 @@ class _Host:
                 os.close(handle)
         return True
 
-    def _fork(self, attempt_dir: Path) -> int:
+    def _fork(self, attempt_dir: Path, secrets: Mapping[str, str]) -> int:
         pid = os.fork()
         if pid == 0:
-            self._become_shim(attempt_dir)
+            self._become_shim(attempt_dir, secrets)
         return pid
 
-    def _become_shim(self, attempt_dir: Path) -> NoReturn:
+    def _become_shim(self, attempt_dir: Path, secrets: Mapping[str, str]) -> NoReturn:
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
             self._control.close()
             os.close(self._wakeup)
             os.close(self._wakeup_end)
-            _serve_one(self._plan, attempt_dir, self._lock)
+            _serve_one(self._plan, attempt_dir, secrets, self._lock)
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()
@@ -123,12 +122,12 @@ class _Host:
             os._exit(0)
 
 
-def _serve_one(plan: Plan, attempt_dir: Path, lock: int) -> None:
+def _serve_one(plan: Plan, attempt_dir: Path, secrets: Mapping[str, str], lock: int) -> None:
     cancel = CancelSignal()
     claimed = attempts.claim(attempt_dir)
     os.close(lock)
     if claimed:
-        sandbox = DockerSandbox(plan)
-        supervise(attempt_dir, cancel, lambda _: sandbox)
+        sandbox = DockerSandbox(plan, secrets)
+        supervise(attempt_dir, cancel, lambda _: sandbox, secrets=secrets)
         if os.fork() == 0:  # so that whoever waits for this shim need not wait for the engine
             sandbox.clear_away()

@@ -58,7 +58,7 @@ class DockerRunner:
         for _ in range(2):
             link = await self._host()
             try:
-                return ShimExecution((await link.fork_shim(spec.attempt_dir)).handle)
+                return ShimExecution((await link.fork_shim(spec.attempt_dir, secrets)).handle)
             except HostGone:
                 # Once a new host has the lock, the attempt has been claimed or never will be.
                 await self._host()

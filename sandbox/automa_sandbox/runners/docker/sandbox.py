@@ -3,11 +3,12 @@
 import os
 import signal
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from automa.sdk.attempts import boot_id, start_time_of
-from automa.sdk.runs import Enforcement, Limits, RunSpec, Usage
+from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
 from automa_sandbox import processes
 from automa_sandbox.bubblewrap import HARNESS
 from automa_sandbox.cgroups import Counters, counters_of
@@ -29,13 +30,14 @@ _TERMINATE, _END = b"T", b"E"
 class DockerSandbox:
     """The engine starts and removes it; all between is done over its channel, with or without an engine."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, secrets: Mapping[str, str] = NO_SECRETS) -> None:
         self.loop = Loop()
         self.stdout = self.stderr = self.frames = -1
         self.status = 0
         self.init: int | None = None
         self.is_alive = False
         self._plan = plan
+        self._secrets = secrets
         self._engine: Engine | None = None
         self._channel: Channel | None = None
         self._container: str | None = None
@@ -78,7 +80,7 @@ class DockerSandbox:
         self._handle = os.pidfd_open(init)
         self._counters = counters_of(init)
         connection.settimeout(_START_S)
-        config = _file_with(guest_config(spec))
+        config = _file_with(guest_config(spec, self._secrets))
         command = [self._plan.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/main.pyc"]
         try:
             send_order(connection, command, self._plan.seccomp, config)

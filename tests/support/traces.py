@@ -1,0 +1,24 @@
+"""Looks for a text where no secret may be: in files, on command lines, in environments."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+
+def where_it_shows(text: str, *folders: Path) -> list[str]:
+    """The files below the folders, and the processes of this machine, in which the text is to be seen."""
+    wanted = text.encode()
+    return [str(path) for path in _places(folders) if wanted in _content(path)]
+
+
+def _places(folders: tuple[Path, ...]) -> Iterator[Path]:
+    for folder in folders:
+        yield from (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    for process in Path("/proc").glob("[0-9]*"):
+        yield from (process / "cmdline", process / "environ")
+
+
+def _content(path: Path) -> bytes:
+    with suppress(OSError):  # it has ended, or was removed
+        return path.read_bytes()
+    return b""
