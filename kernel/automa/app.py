@@ -30,6 +30,7 @@ from automa.http.stack import protect
 from automa.runs.repository import get as get_run
 from automa.runs.room import Runs
 from automa.runs.schemas import RunView
+from automa.secrets.room import Secrets
 from automa.storage.home import Home
 from automa.storage.migrate import migrate
 from automa.storage.session import Storage
@@ -46,6 +47,7 @@ class Kernel:
     plugins: PluginHost
     auth: Auth
     catalog: Catalog
+    secrets: Secrets
     runs: Runs
     stopping: asyncio.Event
 
@@ -76,8 +78,11 @@ async def open_kernel(settings: Settings) -> AsyncGenerator[Kernel]:
         await plugins.load()
         auth = Auth.open(settings, storage, changes)
         catalog = Catalog.open(settings, home, storage, changes)
-        runs = Runs.open(settings, home, storage, changes, catalog.service, plugins)
-        kernel = Kernel(settings, storage, changes, bus, plugins, auth, catalog, runs, asyncio.Event())
+        secrets = Secrets.open(settings, storage, changes)
+        runs = Runs.open(settings, home, storage, changes, catalog.service, secrets.use, plugins)
+        kernel = Kernel(
+            settings, storage, changes, bus, plugins, auth, catalog, secrets, runs, asyncio.Event()
+        )
         plugins.offer("run", partial(_run_as_shown, storage))
         await plugins.start()
         stack.push_async_callback(plugins.stop)
@@ -119,6 +124,7 @@ def create_app(kernel: Kernel) -> FastAPI:
         docs_routes(app, Depends(guard.public)),
         *kernel.auth.routes(),
         *kernel.catalog.routes(guard, kernel.runs.of_scripts),
+        *kernel.secrets.routes(guard),
         *kernel.runs.routes(guard),
         audit_routes(guard, kernel.changes, kernel.storage),
         event_routes(guard, kernel.storage, kernel.bus),

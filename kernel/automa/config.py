@@ -129,6 +129,9 @@ class Settings(BaseSettings):
         None,
         description="`postgresql://…`, else SQLite in the home. AUTOMA_DATABASE_URL_FILE: a file with it.",
     )
+    secrets_key_file: Path | None = Field(
+        None, description="The file with the keys of secrets; by default `keys/secrets.key` in the home."
+    )
     safe: bool = Field(False, description="Load the bundled plugins only.")
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="How much the server says."
@@ -182,7 +185,13 @@ def load(**flags: Any) -> Settings:
         raise ConfigError("; ".join(_explain(item) for item in error.errors())) from None
     except SettingsError as error:  # a list or a group in the environment that is not JSON
         raise ConfigError(f"{error}: this is to be JSON") from None
-    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+    key_file = settings.secrets_key_file
+    return settings.model_copy(
+        update={
+            "home": settings.home.expanduser().absolute(),
+            "secrets_key_file": key_file and key_file.expanduser().absolute(),
+        }
+    )
 
 
 def _from_files() -> dict[str, Any]:

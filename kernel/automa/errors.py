@@ -152,6 +152,12 @@ class Unavailable(AutomaError):
     code, status, title = "unavailable", 503, "Not available right now"
 
 
+class SecretsUnavailable(Unavailable):
+    """Secrets cannot be read or written: their key is missing, wrong or not ours alone. All else works."""
+
+    code, title = "secrets_unavailable", "The secrets cannot be opened"
+
+
 class SandboxUnavailable(Unavailable):
     """No usable sandbox was found, so nothing runs: there is no unsandboxed fallback."""
 

@@ -7,9 +7,10 @@ from automa.events import models as events
 from automa.extend import models as extend
 from automa.http import models as http
 from automa.runs import models as runs
+from automa.secrets import models as secrets
 from automa.storage.tables import Base
 
-ROOMS = (audit, auth, catalog, events, extend, http, runs)
+ROOMS = (audit, auth, catalog, events, extend, http, runs, secrets)
 """The rooms that have tables; importing them is what makes the metadata whole."""
 
 metadata = Base.metadata

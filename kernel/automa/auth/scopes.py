@@ -14,6 +14,8 @@ SCOPES = {
     "runs:create": "Start runs.",
     "runs:cancel": "Cancel runs.",
     "queue:raise": "Give runs a priority above 0: they go before those of others.",
+    "secrets:read": "See which secrets there are, never their values.",
+    "secrets:write": "Keep, replace, share and delete secrets.",
     "users:read": "See users.",
     "users:write": "Create, change and delete users.",
     "tokens:read": "See one's own API tokens.",
@@ -27,8 +29,8 @@ SCOPES = {
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {
     "admin": frozenset({ALL}),
-    "user": frozenset({"scripts:*", "runs:*", "tokens:*", "events:read"}),
-    "viewer": frozenset({"scripts:read", "runs:read", "events:read", "tokens:read"}),
+    "user": frozenset({"scripts:*", "runs:*", "secrets:*", "tokens:*", "events:read"}),
+    "viewer": frozenset({"scripts:read", "runs:read", "secrets:read", "events:read", "tokens:read"}),
 }
 
 

@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("automa.cli.serve", "Start the server."),
     "run": ("automa.cli.run", "Run a script in the sandbox, here and now, with no server."),
     "script": ("automa.cli.scripts", "Scripts: add, list, show, delete."),
+    "secret": ("automa.cli.secrets", "Secrets: set, list, remove, rotate their key."),
     "user": ("automa.cli.users", "Users: add, list, change."),
     "token": ("automa.cli.tokens", "API tokens: create, list, revoke."),
     "plugin": ("automa.cli.plugins", "Plugins: list, enable, disable."),

@@ -6,7 +6,7 @@ runs that may start now, in one transaction. Nothing here polls: a submission, a
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +24,7 @@ from automa.runs.retries import wait_after
 from automa.runs.typed import typed
 from automa.sdk.actors import SYSTEM
 from automa.sdk.attempts import Hint, read_outcome, read_supervisor, write_spec
-from automa.sdk.runs import Execution, Limits, Outcome, Runner, RunSpec, RunState
+from automa.sdk.runs import NO_SECRETS, Execution, Limits, Outcome, Runner, RunSpec, RunState
 from automa.storage.home import Home
 from automa.storage.session import Storage
 from automa.storage.tables import utc_now
@@ -42,6 +42,12 @@ class Trees(Protocol):
     """Where a version's files lie as a folder."""
 
     async def tree(self, digest: str) -> Path: ...
+
+
+class Secrets(Protocol):
+    """What a run is given to know. In memory only: nobody keeps it, logs it or writes it down."""
+
+    async def of(self, row: RunRow) -> Mapping[str, str]: ...
 
 
 @dataclass(slots=True)
@@ -65,13 +71,21 @@ class Dispatcher:
     """Runs what is queued, as many at a time as the bounds allow."""
 
     def __init__(
-        self, storage: Storage, changes: Changes, home: Home, runners: Runners, trees: Trees, bounds: Bounds
+        self,
+        storage: Storage,
+        changes: Changes,
+        home: Home,
+        runners: Runners,
+        trees: Trees,
+        bounds: Bounds,
+        secrets: Secrets | None = None,
     ) -> None:
         self._storage = storage
         self._changes = changes
         self._home = home
         self._runners = runners
         self._trees = trees
+        self._secrets = secrets
         self._turns = Turns(bounds)
         self._deadlines = Deadlines(self._tell)
         self._live: dict[str, _Live] = {}
@@ -219,7 +233,8 @@ class Dispatcher:
             if runner is None:
                 raise SandboxUnavailable(f"The runner {row.runner} is gone.")
             spec = await self._prepare(row)
-            execution = await runner.start(spec)
+            secrets = await self._secrets.of(row) if self._secrets else NO_SECRETS
+            execution = await runner.start(spec, secrets)
         except Exception as error:
             expected = isinstance(error, AutomaError | OSError)
             log.warning("Run %s could not be started: %s", row.id, error, exc_info=not expected)

@@ -19,8 +19,10 @@ from automa.runs.endpoints import routes
 from automa.runs.log_endpoints import log_routes
 from automa.runs.ofscript import RunsOfScripts
 from automa.runs.queue import Bounds
+from automa.runs.secrets import SecretsOfRuns
 from automa.runs.service import RunService
 from automa.runs.sweep import RunFolders
+from automa.secrets.use import SecretUse
 from automa.storage.home import Home
 from automa.storage.session import Storage
 
@@ -47,6 +49,7 @@ class Runs:
         storage: Storage,
         changes: Changes,
         catalog: CatalogService,
+        secrets: SecretUse,
         plugins: PluginHost,
     ) -> Self:
         found = [(item, context) for _, item, context in plugins.runners()]
@@ -56,7 +59,8 @@ class Runs:
             settings.runs.max_concurrent_per_owner,
             settings.runs.max_concurrent_per_label,
         )
-        dispatcher = Dispatcher(storage, changes, home, runners, catalog, bounds)
+        given = SecretsOfRuns(secrets, changes)
+        dispatcher = Dispatcher(storage, changes, home, runners, catalog, bounds, given)
         folders = RunFolders(storage, home)
         return cls(
             storage=storage,
