@@ -4,14 +4,16 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automa.cli.console import Exit, note
+from automa.cli.console import Exit, note, told
 from automa.cli.console import run as run_coroutine
+from automa.cli.givensecrets import read_secrets
 from automa.errors import InvalidPayload, InvalidRequest
 from automa.sdk.runlog import LogLine, Stream
 from automa.sdk.runs import SECONDS_MOST, RunState
@@ -31,6 +33,13 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(min=0.001, max=SECONDS_MOST, help="Seconds after which it is ended.")
     ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A secret: NAME, whose value is asked for, or NAME=@FILE, where @- is standard input. "
+            "May be repeated."
+        ),
+    ] = None,
     runner: Annotated[str | None, typer.Option(help="The runner to use.")] = None,
     artifacts: Annotated[
         Path | None,
@@ -42,7 +51,9 @@ def run(
 
     Exit codes: 0 it succeeded, 1 it did not, 2 bad usage, 3 no sandbox is available.
     """
-    work = _run(file, entry, param or [], params, timeout, runner, artifacts, as_json)
+    with told(as_json):
+        secrets = read_secrets(secret or [])
+    work = _run(file, entry, param or [], params, timeout, secrets, runner, artifacts, as_json)
     result, limits, name = run_coroutine(work, as_json)
     if as_json:
         print(json.dumps(_report(result, limits, name), ensure_ascii=False))
@@ -57,6 +68,7 @@ async def _run(
     given: list[str],
     params: str | None,
     timeout_s: float | None,
+    secrets: Mapping[str, str],
     runner_name: str | None,
     artifacts: Path | None,
     quiet: bool,
@@ -85,7 +97,7 @@ async def _run(
         try:
             runner = await runners.choose(runner_name)
             program = Program(found.folder, found.entry, found.call_main, arguments, found.result_schema)
-            local = LocalRun(runner, program, limits, scratch)
+            local = LocalRun(runner, program, limits, scratch, secrets)
             _end_on_signals(local)
             result = await local.execute(_ignore if quiet else _show)
             if artifacts is not None:

@@ -22,7 +22,6 @@ app = typer.Typer(
 )
 
 COLUMNS = ("name", "owner", "sharing", "description", "updated_at", "id")
-VALUE_MOST = 64 * 1024
 
 Name = Annotated[str, typer.Argument(help="The secret's name.")]
 User = Annotated[
@@ -60,12 +59,13 @@ async def _set(
     home: Path | None,
     as_json: bool,
 ) -> None:
+    from automa.cli.givensecrets import ask_or_read
     from automa.cli.local import local_kernel, operator
     from automa.secrets.values import check_name
 
     check_name(name)
     share = _share(everyone, scripts)
-    value = read_value(name)
+    value = ask_or_read(name)
     async with local_kernel(home) as kernel, kernel.changes(operator()) as change:
         caller = await _owner(change, email)
         row = await _save(_open(kernel), change, caller, name, value, description, share)
@@ -81,20 +81,6 @@ def _share(everyone: bool, scripts: list[str]) -> "Share | None":
     if everyone:
         return Share("everyone")
     return Share("scripts", tuple(scripts)) if scripts else None
-
-
-def read_value(name: str) -> str:
-    """Standard input without its last newline, or what is typed at a terminal. Raises InvalidPayload."""
-    import sys
-
-    from automa.errors import InvalidPayload
-
-    if sys.stdin.isatty():
-        return typer.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True, err=True)
-    try:
-        return sys.stdin.buffer.read(VALUE_MOST).decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise InvalidPayload(f"The value of {name} is not text in UTF-8.") from None
 
 
 async def _save(

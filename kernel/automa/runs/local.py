@@ -18,7 +18,7 @@ from automa.runs.news import lost
 from automa.runs.typed import typed
 from automa.sdk.attempts import RESULT, read_outcome, write_spec
 from automa.sdk.runlog import LogLine
-from automa.sdk.runs import Execution, Limits, Outcome, Runner, RunSpec
+from automa.sdk.runs import NO_SECRETS, Execution, Limits, Outcome, Runner, RunSpec
 from automa.storage.tables import new_id
 
 ShowLine = Callable[[LogLine], None]
@@ -49,11 +49,19 @@ class LocalResult:
 class LocalRun:
     """A run that lives and dies with this process."""
 
-    def __init__(self, runner: Runner, program: Program, limits: Limits, folder: Path) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        program: Program,
+        limits: Limits,
+        folder: Path,
+        secrets: Mapping[str, str] = NO_SECRETS,
+    ) -> None:
         self.run_id = new_id()
         self._runner = runner
         self._result_schema = program.result_schema
         self._folder = folder
+        self._secrets = secrets
         self._watch = Watch()
         self._spec = RunSpec(
             run_id=self.run_id,
@@ -87,7 +95,7 @@ class LocalRun:
         hints = HintListener(self._folder / "hints", lambda _: self._watch.woken.set())
         hints.start()
         try:
-            self._execution = await self._runner.start(self._spec)
+            self._execution = await self._runner.start(self._spec, self._secrets)
             if self._cancelled:
                 self._execution.cancel()
             ending = asyncio.create_task(self._await_end(self._execution))

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "secrets"
-down_revision = "policies"
+down_revision = "results"
 branch_labels = None
 depends_on = None
 

@@ -28,16 +28,17 @@ READING = {
     "list_scripts", "read_script", "list_versions", "read_version", "diff_versions", "read_version_file",
     "list_runs", "read_run", "read_run_result", "read_run_log", "read_run_log_raw", "stream_run_log",
     "list_run_attempts", "list_artifacts", "read_artifact", "preview_artifact",
-    "stream_events", "list_events", "list_tokens",
+    "stream_events", "list_events", "list_tokens", "list_secrets", "read_secret",
 }  # fmt: skip
 WRITING = {
     "create_token", "revoke_token", "create_script", "upload_script", "update_script", "delete_script",
     "make_version_current", "create_version", "upload_version",
     "submit_run", "submit_run_of_version", "cancel_run", "rerun_run",
+    "create_secret", "update_secret", "delete_secret",
 }  # fmt: skip
 """Whoever adds an operation says here who may call it."""
 
-MINE_ALONE = {"list_scripts", "list_runs", "stream_events", "list_events", "list_tokens"}
+MINE_ALONE = {"list_scripts", "list_runs", "stream_events", "list_events", "list_tokens", "list_secrets"}
 """Lists, in which a stranger sees what is the stranger's own: nothing."""
 
 
@@ -73,6 +74,8 @@ class Operation:
             "create_user": {"email": "mallory@example.org", "password": "blue horse stapler 9"},
             "create_token": {"name": "more", "scopes": ["runs:read"]},
             "update_me": {"name": "stolen"},
+            "create_secret": {"name": "NEW", "value": "stolen value"},
+            "update_secret": {"value": "stolen value"},
             "change_my_password": {"current_password": PASSWORD, "new_password": "blue horse stapler 9"},
         }  # fmt: skip
         return {"json": bodies.get(self.name, {})} if "requestBody" in self.told else {}
@@ -92,6 +95,7 @@ class Place:
             "script_id": script, "version_id": current["id"], "version": "1", "path": current["entry"],
             "run_id": run["id"], "number": "1",
             "user_id": self.bob.get("/me").json()["id"], "name": "sandbox",
+            "secret_id": self.bob.post("/secrets", json={"name": "KEY", "value": SECRET}).json()["id"],
             "token_id": self.bob.get("/tokens").json()["items"][0]["id"], "session_id": "0",
         }  # fmt: skip
         document = httpx.get(f"{server.url}/openapi.json").json()
@@ -116,7 +120,9 @@ class Place:
 
     def state(self) -> str:
         """All that a stranger could have changed, but for the bookkeeping of its calls."""
-        seen = [self.admin.get(path).json() for path in ("/users", "/scripts", "/runs", "/plugins")]
+        seen = [
+            self.admin.get(path).json() for path in ("/users", "/scripts", "/runs", "/secrets", "/plugins")
+        ]
         tokens = self.bob.get("/tokens").json()["items"]
         return json.dumps([*seen, [token["id"] for token in tokens]], sort_keys=True)
 
