@@ -11,7 +11,7 @@ WhenItPrints = Callable[[Started, str], Awaitable[None]]
 VALUE = "correct-horse/battery+staple"
 GIVEN = {"API_KEY": VALUE}
 
-GET = "import sys\nsecrets = sys._getframe(1).f_locals['config']['secrets']\n"
+GET = "import sys\nsecrets = sys.modules['_automa_guest'].secrets\n"
 
 
 class TestTheWayIn:
@@ -68,10 +68,25 @@ class TestTheWayOut:
         assert ended.outcome.reason == f"ValueError: {long}***"
 
     async def test_the_result_shows_none_and_stays_json(self, lab: Lab) -> None:
-        source = "import sys\ndef main():\n    secrets = sys._getframe(2).f_locals['config']['secrets']\n"
-        source += "    return {'key': secrets['API_KEY'], 'pin': int(secrets['PIN']), secrets['PIN']: [1.5]}"
+        source = (
+            "import automa\ndef main():\n    key, pin = automa.secret('API_KEY'), automa.secret('PIN')\n"
+            "    return {'key': key, 'pin': int(pin), pin: [1.5]}"
+        )
         ended = await lab.run(source, secrets={**GIVEN, "PIN": "48151623"}, call_main=True)
         assert ended.result == {"key": "***", "pin": "***", "***": [1.5]}
 
     async def test_without_secrets_nothing_is_masked(self, lab: Lab) -> None:
         assert await lab.see("print('***', 'correct-horse')") == "*** correct-horse"
+
+    async def test_progress_log_lines_and_names_of_artifacts_show_none(self, lab: Lab) -> None:
+        source = (
+            "import automa, os, pathlib\nvalue = automa.secret('PIN')\nautoma.progress(0.5, 'at ' + value)\n"
+            "automa.log('with ' + value)\n"
+            "pathlib.Path(os.environ['AUTOMA_ARTIFACTS'], value + '.txt').write_text('x')\n"
+        )
+        ended = await lab.run(source, secrets={"PIN": "48151623"})
+        assert ended.outcome.state is RunState.SUCCEEDED, ended.explain()
+        assert where_it_shows("48151623", ended.attempt_dir) == []
+        assert [line.text for line in ended.lines] == ["with ***"]
+        assert ended.outcome.progress is not None
+        assert ended.outcome.progress.message == "at ***"
