@@ -29,7 +29,6 @@ READING = {
     "list_runs", "read_run", "read_run_result", "read_run_log", "read_run_log_raw", "stream_run_log",
     "list_run_attempts", "list_artifacts", "read_artifact", "preview_artifact",
     "stream_events", "list_events", "list_tokens", "list_secrets", "read_secret",
-    "list_run_attempts",
 }  # fmt: skip
 WRITING = {
     "create_token", "revoke_token", "create_script", "upload_script", "update_script", "delete_script",
