@@ -35,6 +35,7 @@ def guest_values(
         "env": {**bubblewrap.environment(), "AUTOMA_RUN_ID": spec.run_id, **spec.env},
         "secrets": dict(secrets),
         "result_bytes": spec.limits.result_bytes,
+        "has_packages": spec.environment is not None,
         "uid": become,
         "processes": processes,
     }

@@ -32,7 +32,7 @@ sys.stdout.buffer.write(marshal.dumps(answer, 2))
 """
 
 _GUEST = Path(__file__).with_name("guest")
-_MODULES = ("main", "init", "zygote", "leaving", "results", "params", "waiting", "automa")
+_MODULES = ("main", "init", "zygote", "leaving", "results", "params", "waiting", "packages", "automa")
 _PROGRAMS = ("main", "init", "zygote")
 """What is started by its file; all are modules of a package, too, but for the one that scripts import."""
 

@@ -6,9 +6,10 @@ python -m automa.catalog.inspect < FILE    prints an Inspection as JSON, within 
 import ast
 import json
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
+from automa.catalog.dependencies import read_dependencies
 from automa.catalog.docstrings import Documentation, read_docstring
 from automa.catalog.inline import Block, read_block
 from automa.catalog.names import Names, is_writable
@@ -36,6 +37,9 @@ class Inspection:
     problem: Problem | None = None
     is_text: bool = True
     """False for a file that is no text at all: it cannot even be a draft."""
+    dependencies: list[str] = field(default_factory=list[str])
+    """What it needs from the package index."""
+    requires_python: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -54,7 +58,9 @@ def inspect_source(data: bytes) -> Inspection:
     """Read the entry file of a program. Never raises for what is in it, but a hostile file costs memory and
     time: a server calls `automa.catalog.inspector` instead."""
     try:
-        return _inspect(read_source(data))
+        source = read_source(data)
+        dependencies, requires_python = read_dependencies(read_block(source.text))
+        return replace(_inspect(source), dependencies=dependencies, requires_python=requires_python)
     except SourceError as error:
         return Inspection(problem=error.problem, is_text=error.is_text)
     except (RecursionError, MemoryError):

@@ -206,6 +206,8 @@ def run(config: "dict[str, Any]", frames: Frames) -> int:
 
 def run_script(config: "dict[str, Any]", frames: Frames, guest: Guest) -> int:
     try:
+        if config["has_packages"]:
+            harness_module("packages").activate()
         module = new_main_module(sys.argv[0])
         with open(sys.argv[0], "rb") as file:
             code = compile(file.read(), sys.argv[0], "exec", dont_inherit=True)
