@@ -135,12 +135,13 @@ class _Host:
 
     def clean_up(self) -> None:
         """Let the spares end and remove what no run needs any more; the lock is still ours."""
-        if self._machine.zygote is not None:
-            self._machine.zygote.let_go()
         for shim in self._spares:
             os.close(shim.orders)
         for shim in self._spares:
             os.waitpid(shim.pid, 0)
+        if self._machine.zygote is not None:
+            self._machine.zygote.let_go()
+            os.waitpid(self._machine.zygote.pid, 0)
         if self._machine.hierarchy is not None:
             cgroups.remove_empty(self._machine.hierarchy)
 

@@ -125,7 +125,7 @@ def begun(shell: Server, script: str) -> "subprocess.Popen[bytes]":
 def test_what_it_started_ends_with_it(shell: Server, tmp_path: Path) -> None:
     process = begun(shell, write(tmp_path, "import time\nprint('up', flush=True)\ntime.sleep(987.5)\n"))
     tree = psutil.Process(process.pid).children(recursive=True)
-    assert any("/automa/main.pyc" in child.cmdline() for child in tree)
+    assert any("/automa/zygote.pyc" in child.cmdline() for child in tree)
     process.kill()
     process.communicate()
     until(lambda: not any(is_alive(child) for child in tree))

@@ -78,6 +78,7 @@ def serve() -> None:
         if CONTROL_FD in ready:
             message, fds, _, _ = socket.recv_fds(control, 64, 4)
             if not message:
+                _reap(children)
                 return
             _answer(control, children, seccomp, fds)
 
