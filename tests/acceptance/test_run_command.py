@@ -63,7 +63,7 @@ def test_json_is_one_object_with_all_there_is_to_know(shell: Server, script: Pat
         ("stdout", "hello Ada"),
     ]
     assert [line["seq"] for line in told["log"]] == [1, 2]
-    assert all(set(line) == {"seq", "ts", "stream", "text"} for line in told["log"])
+    assert all(set(line) == {"seq", "ts", "stream", "level", "text"} for line in told["log"])
 
 
 class TestExitCodes:
@@ -227,3 +227,19 @@ class TestParameters:
         path = write(tmp_path, "import json, os; print(json.loads(os.environ['AUTOMA_PARAMS'])['a'])")
         done = shell.command("run", path, "--param", f"a={value}")
         assert (done.returncode, done.stdout) == (0, f"{value}\n")
+
+
+class TestArtifacts:
+    SOURCE = "import os\nos.makedirs('/artifacts/a')\nopen('/artifacts/a/b.txt', 'w').write('kept')\n"
+
+    def test_they_are_copied_to_a_new_folder(self, shell: Server, tmp_path: Path) -> None:
+        done = shell.command("run", write(tmp_path, self.SOURCE), "--artifacts", str(tmp_path / "out"))
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "out/a/b.txt").read_text() == "kept"
+
+    def test_a_folder_that_holds_something_is_refused_before_the_run(
+        self, shell: Server, tmp_path: Path
+    ) -> None:
+        done = shell.command("run", write(tmp_path, self.SOURCE), "--artifacts", str(tmp_path))
+        assert done.returncode == 2
+        assert "is not empty" in done.stderr

@@ -21,7 +21,7 @@ _make = main
 def main() -> dict[str, list[list[int]]]:
     _make()
     found = {}
-    for file in Path("thumbnails").iterdir():
+    for file in Path("/artifacts/thumbnails").iterdir():
         picture = decode(file.read_bytes())
         middle = picture.rows[picture.height // 2]
         found[file.name] = [list(picture.rows[0][: picture.channels]), list(middle[:picture.channels])]
@@ -52,6 +52,13 @@ class TestThumbnails:
         assert pixels["sunset.png"][0] == [63, 51, 110]
         assert pixels["logo.png"][0][3] == 0
 
+    def test_they_are_artifacts_of_the_run(self, run) -> None:
+        report = run("make-thumbnails").report
+        names = ["flag.png", "hills.png", "logo.png", "sunset.png"]
+        assert [item["name"] for item in report["artifacts"]] == [f"thumbnails/{name}" for name in names]
+        assert {item["media_type"] for item in report["artifacts"]} == {"image/png"}
+        assert (report["progress"]["fraction"], report["progress"]["message"]) == (1.0, "4 thumbnails")
+
     def test_a_size_of_one_pixel_is_possible(self, run) -> None:
         made = run("make-thumbnails", longest_side=1).result["made"]
         assert {(entry["width"], entry["height"]) for entry in made} == {(1, 1)}
@@ -62,7 +69,7 @@ class TestBadInput:
         finished = run("make-thumbnails")
         assert finished.state == "succeeded"
         assert "damaged" in finished.result["skipped"]["broken.png"]
-        assert "broken.png: skipped" in finished.err
+        assert "broken.png: skipped" in finished.text("log")
 
     def test_pictures_of_other_kinds_are_skipped(self, run, copy_of) -> None:
         folder: Path = copy_of("make-thumbnails")

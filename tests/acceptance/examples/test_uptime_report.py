@@ -36,6 +36,12 @@ class TestReport:
         assert page.count("<rect") == 3 * 96
         assert page.count('fill="#e5484d"') == 5
 
+    def test_the_page_is_an_artifact_of_the_run(self, run) -> None:
+        finished = run("uptime-report")
+        (page,) = finished.report["artifacts"]
+        assert (page["name"], page["media_type"]) == ("report.html", "text/html")
+        assert page["size_bytes"] == len(finished.result["html"].encode())
+
     def test_outages_last_until_the_next_good_check(self, run) -> None:
         page = run("uptime-report").result["html"]
         assert "<li>payments: 08 June 09:15, 60 minutes</li>" in page

@@ -4,6 +4,7 @@ Reads, shrinks and writes PNG files with nothing but the standard library: eight
 RGB or RGBA, not interlaced. Each thumbnail pixel is the average of the pixels it stands for.
 """
 
+import os
 import struct
 import sys
 import zlib
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import automa
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER = struct.Struct(">IIBBBBB")
@@ -40,27 +43,30 @@ def main(pictures: str = "pictures", longest_side: int = 48, output: str = "thum
     Args:
         pictures: The folder with the PNG files.
         longest_side: The most pixels that a thumbnail is wide or high.
-        output: The folder for the thumbnails; it is made if it is not there.
+        output: The folder for the thumbnails, among the artifacts of the run.
     """
     if longest_side < 1:
         sys.exit("longest_side must be at least 1.")
     files = sorted(Path(pictures).glob("*.png"))
     if not files:
         sys.exit(f"There are no PNG files in {pictures}.")
-    Path(output).mkdir(parents=True, exist_ok=True)
+    folder = Path(os.environ.get("AUTOMA_ARTIFACTS", ".")) / output  # what is in there is kept with the run
+    folder.mkdir(parents=True, exist_ok=True)
     made: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
-    for file in files:
+    for number, file in enumerate(files):
+        automa.progress(number / len(files), file.name)
         try:
             picture = decode(file.read_bytes())
         except NotSupported as problem:
             skipped[file.name] = str(problem)
-            print(f"{file.name}: skipped: {problem}", file=sys.stderr)
+            automa.log(f"{file.name}: skipped: {problem}", level="warning")
             continue
         small = shrink(picture, longest_side)
-        size = (Path(output) / file.name).write_bytes(encode(small))
+        size = (folder / file.name).write_bytes(encode(small))
         print(f"{file.name}: {picture.width}×{picture.height} → {small.width}×{small.height}, {size:,} bytes")
         made.append({"name": file.name, "width": small.width, "height": small.height, "bytes": size})
+    automa.progress(1, f"{len(made)} thumbnails")
     return {"made": made, "skipped": skipped}
 
 

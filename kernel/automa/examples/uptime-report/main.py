@@ -5,6 +5,7 @@ response times and outages of each service, drawn as SVG, with no script and not
 """
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -65,7 +66,7 @@ class Outage:
 def main(
     path: str = "checks.json", title: str = "Availability", goal: float = 0.99, since: datetime | None = None
 ) -> dict[str, Any]:
-    """Write the report to `report.html`, and give it back as the result with its figures.
+    """Write the report to the artifact `report.html`, and give it back as the result with its figures.
 
     Args:
         path: The results of the monitor, a list of objects in JSON.
@@ -86,7 +87,8 @@ def main(
         rows="\n".join(row(service, goal) for service in services),
         outages=outage_list([outage for service in services for outage in service["outages"]]),
     )
-    Path("report.html").write_text(page, "utf-8")
+    folder = Path(os.environ.get("AUTOMA_ARTIFACTS", "."))  # what is in there is kept with the run
+    (folder / "report.html").write_text(page, "utf-8")
     for service in services:
         print(f"{service['name']:<12} {service['availability']:>8.2%}  median {service['median_ms']:g} ms")
     missed = [service["name"] for service in services if service["availability"] < goal]
