@@ -63,7 +63,7 @@ def test_json_is_one_object_with_all_there_is_to_know(shell: Server, script: Pat
         ("stdout", "hello Ada"),
     ]
     assert [line["seq"] for line in told["log"]] == [1, 2]
-    assert all(set(line) == {"seq", "ts", "stream", "level", "text"} for line in told["log"])
+    assert all(set(line) == {"seq", "ts", "stream", "text"} for line in told["log"])
 
 
 class TestExitCodes:

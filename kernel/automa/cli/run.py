@@ -219,14 +219,11 @@ def _report(result: "LocalResult", limits: dict[str, Any], runner: str) -> dict[
             {"name": item.name, "size_bytes": item.size, "sha256": item.sha256, "media_type": item.media_type}
             for item in result.artifacts
         ],
-        "log": [
-            {
-                "seq": line.seq,
-                "ts": line.ts,
-                "stream": line.stream.label,
-                "level": line.stream.level,
-                "text": line.text,
-            }
-            for line in result.log
-        ],
+        "log": [_as_json(line) for line in result.log],
     }
+
+
+def _as_json(line: LogLine) -> dict[str, Any]:
+    """A line; `level` is there only if the script gave it one."""
+    level = {"level": line.stream.level} if line.stream.level is not None else {}
+    return {"seq": line.seq, "ts": line.ts, "stream": line.stream.label, **level, "text": line.text}
