@@ -206,7 +206,7 @@ for folder, folders, _ in os.walk('/'):
     if os.access(folder, os.W_OK): writable.add(folder)
 print(sorted(writable))
 """
-        assert await lab.see(source) == "['/dev/shm', '/tmp', '/work']"
+        assert await lab.see(source) == "['/artifacts', '/dev/shm', '/tmp', '/work']"
 
 
 @pytest.fixture
