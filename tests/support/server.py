@@ -67,8 +67,16 @@ class Server:
 
     def stop(self) -> int:
         """Ask it to end, as an init system does; its exit code."""
+        self.ask_to_stop()
+        return self.exit_code()
+
+    def ask_to_stop(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
+
+    def exit_code(self) -> int:
+        """Wait for its end."""
+        assert self.process is not None
         code = self.process.wait(20)
         self._release()
         return code
