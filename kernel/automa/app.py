@@ -1,6 +1,7 @@
 """The composition root: makes every part once, hands each what it needs, and puts the routes together."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from automa.storage.home import Home
 from automa.storage.migrate import migrate
 from automa.storage.session import Storage
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
@@ -50,6 +53,20 @@ class Kernel:
     secrets: Secrets
     runs: Runs
     stopping: asyncio.Event
+
+    async def drain(self) -> None:
+        """If it is set so, wait for the runs that go on: nothing more is claimed, requests are served."""
+        wanted = self.settings.runs
+        if wanted.on_stop != "drain":
+            return
+        self.stopping.set()
+        self.runs.dispatcher.stop_claiming()
+        try:
+            await asyncio.wait_for(self.runs.dispatcher.drained(), wanted.drain_timeout_s)
+        except TimeoutError:
+            log.warning(
+                "Runs still go on after %g s: they are left to their supervisors", wanted.drain_timeout_s
+            )
 
     def begin_stop(self) -> None:
         """The server was asked to end: nothing more is claimed, and open streams close."""

@@ -98,6 +98,14 @@ class RunSettings(_Group):
     expires_in_s: float | None = Field(
         None, gt=0, le=SECONDS_MOST, description="How long a run waits for its start before it expires."
     )
+    on_stop: str = Field(
+        "leave",
+        pattern="^(leave|drain)$",
+        description="What a stopping server does: leave runs to their supervisors, or wait for them.",
+    )
+    drain_timeout_s: float = Field(
+        300.0, ge=0, le=SECONDS_MOST, description="How long it waits; what runs then is left."
+    )
     runner: str | None = Field(
         None, description="The runner to use; by default the first whose probe passes."
     )

@@ -33,9 +33,16 @@ class Server:
         self._token: str | None = None
         self._credentials: dict[str, str] = {}
         self._listener: threading.Thread | None = None
+        self._listening = threading.Event()
         self._clients: list[httpx.Client] = []
 
     def start(self, *options: str) -> "Server":
+        self.spawn(*options)
+        self.await_listening()
+        return self
+
+    def spawn(self, *options: str) -> None:
+        """Begin to start it, and wait for nothing."""
         self.said = []
         self.process = subprocess.Popen(
             [self.automa, "serve", "--port", "0", *options],
@@ -44,12 +51,14 @@ class Server:
             stdout=subprocess.DEVNULL,
             text=True,
         )
-        listening = threading.Event()
-        self._listener = threading.Thread(target=self._listen, args=(self.process, listening), daemon=True)
+        self._listening = threading.Event()
+        work = (self.process, self._listening)
+        self._listener = threading.Thread(target=self._listen, args=work, daemon=True)
         self._listener.start()
-        assert listening.wait(START_TIMEOUT_S), "the server did not start:\n" + "".join(self.said)
+
+    def await_listening(self) -> None:
+        assert self._listening.wait(START_TIMEOUT_S), "the server did not start:\n" + "".join(self.said)
         assert self.url, "the server ended:\n" + "".join(self.said)
-        return self
 
     def _listen(self, process: "subprocess.Popen[str]", listening: threading.Event) -> None:
         assert process.stderr is not None
@@ -67,8 +76,16 @@ class Server:
 
     def stop(self) -> int:
         """Ask it to end, as an init system does; its exit code."""
+        self.ask_to_stop()
+        return self.exit_code()
+
+    def ask_to_stop(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
+
+    def exit_code(self) -> int:
+        """Wait for its end."""
+        assert self.process is not None
         code = self.process.wait(20)
         self._release()
         return code

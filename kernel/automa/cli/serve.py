@@ -66,9 +66,7 @@ async def _serve(settings: "Settings") -> None:
     async with open_kernel(settings) as kernel:
         app = create_app(kernel)
         server = _make_server(app, settings)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, _stop, server, kernel)
+        _Stopping(server, kernel).listen()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await server.listening.wait()
         await _welcome(kernel, settings.host, port)
@@ -106,11 +104,30 @@ def _make_server(app: Any, settings: "Settings") -> Any:
     return Server(config)
 
 
-def _stop(server: Any, kernel: "Kernel") -> None:
-    """The first signal ends things in order, the second one at once."""
-    server.force_exit = server.should_exit
-    server.should_exit = True
-    kernel.begin_stop()
+class _Stopping:
+    """The first signal ends things in order, after a drain if that is set; the next ones hurry it on."""
+
+    def __init__(self, server: Any, kernel: "Kernel") -> None:
+        self._server = server
+        self._kernel = kernel
+        self._draining: asyncio.Task[None] | None = None
+
+    def listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._kernel.drain(), name="drain")
+            self._draining.add_done_callback(lambda _: self._end())
+        elif not self._draining.cancel():
+            self._end()
+
+    def _end(self) -> None:
+        self._server.force_exit = self._server.should_exit
+        self._server.should_exit = True
+        self._kernel.begin_stop()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -94,6 +94,9 @@ class Dispatcher:
         self._held_back = False
         self._claiming = True
         self._wake = asyncio.Event()
+        self._turning = asyncio.Lock()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._loop: asyncio.Task[None] | None = None
         self._hints = HintListener(home.path / "hints", self._on_hint)
         self.watchers = Watchers()
@@ -105,9 +108,19 @@ class Dispatcher:
         self._loop = asyncio.create_task(self._work(), name="dispatcher")
         self._wake.set()
 
+    def stop_claiming(self) -> None:
+        """What is queued stays so: it is the next server's."""
+        self._claiming = False
+
+    async def drained(self) -> None:
+        """Return when everything that this server watches has ended and that is written down."""
+        async with self._turning:  # a turn that had begun may still have claimed something
+            pass
+        await self._idle.wait()
+
     def begin_stop(self) -> None:
         """Claim nothing more, and end the streams of those who follow."""
-        self._claiming = False
+        self.stop_claiming()
         self.watchers.end_all()
 
     async def stop(self) -> None:
@@ -154,7 +167,8 @@ class Dispatcher:
             await self._wake.wait()
             self._wake.clear()
             try:
-                await self._turn()
+                async with self._turning:
+                    await self._turn()
             except Exception as error:
                 if not isinstance(error, Unavailable):
                     log.exception("The dispatcher met an error and tries again")
@@ -186,6 +200,8 @@ class Dispatcher:
         for row in claimed:
             self._deadlines.drop(row.id)
             self._watch(row, self._execute(row))
+        if not self._live:
+            self._idle.set()
         if len(claimed) == limit or (limit <= 0 and _bring_work(news)):
             self.submitted()  # there may be more than there was room for
 
@@ -224,6 +240,7 @@ class Dispatcher:
     def _watch(self, row: RunRow, work: Coroutine[None, None, None]) -> None:
         live = _Live(row)
         self._live[row.id] = live
+        self._idle.clear()
         live.task = asyncio.create_task(work, name=f"run {row.id}")
 
     async def _execute(self, row: RunRow) -> None:

@@ -3,7 +3,11 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import httpx
+import pytest
 
 from support.server import Client, Server, until
 
@@ -116,6 +120,53 @@ class TestStoppedServer:
         with server.admin().stream(f"/runs/{run}/log/stream?after=3") as stream:
             numbers = [int(line[4:]) for line in stream.iter_lines() if line.startswith("id: ")]
         assert numbers == list(range(4, 42))
+
+
+@pytest.fixture
+def draining(home: Path) -> Iterator[Server]:
+    environment = {"AUTOMA_RUNS__ON_STOP": "drain", "AUTOMA_RUNS__MAX_CONCURRENT": "1"}
+    server = Server(home, environment).start()
+    yield server
+    server.close()
+
+
+class TestDrainedServer:
+    def test_what_runs_ends_first_and_what_is_queued_stays(self, draining: Server) -> None:
+        admin = draining.admin()
+        run = ticking(admin, "drained", 6000)
+        waiting = admin.submit(admin.script("print(1)", "waiting"))["id"]
+        draining.ask_to_stop()
+        until(lambda: httpx.get(f"{draining.url}/readyz").status_code == 503)
+        late = admin.submit(admin.script("print(2)", "late"))["id"]  # accepted, and so kept
+        assert admin.run(run)["state"] == "running"
+        assert admin.post(f"/runs/{run}/cancel").status_code == 202
+        assert draining.exit_code() == 0
+        exits = {path.parent.parent.name for path in (draining.home / "runs").glob("*/*/1/exit.json")}
+        assert exits == {run}  # its place was free, and nothing took it
+        draining.start()
+        assert draining.admin().run(run)["state"] == "cancelled"
+        for queued in (waiting, late):
+            assert draining.admin().wait(queued)["state"] == "succeeded"
+
+    def test_it_waits_no_longer_than_is_set(self, draining: Server) -> None:
+        draining.close()
+        draining.env["AUTOMA_RUNS__DRAIN_TIMEOUT_S"] = "0.2"
+        draining.start()
+        run = ticking(draining.admin(), "too-long", 100)
+        assert draining.stop() == 0
+        assert any("left to their supervisors" in line for line in draining.said)
+        draining.start()
+        assert draining.admin().wait(run)["state"] == "succeeded"
+
+    def test_a_second_signal_ends_the_wait(self, draining: Server) -> None:
+        run = ticking(draining.admin(), "hurried", 6000)
+        draining.ask_to_stop()
+        until(lambda: httpx.get(f"{draining.url}/readyz").status_code == 503)
+        assert draining.stop() == 0
+        draining.start()
+        assert draining.admin().run(run)["state"] == "running"
+        draining.admin().post(f"/runs/{run}/cancel")
+        assert draining.admin().wait(run)["state"] == "cancelled"
 
 
 class TestTwoServers:
