@@ -168,6 +168,8 @@ class Attempt:
         self._loop.add(self._cancel.descriptor, self._take_signal)
         if sandbox.gate is not None:
             sandbox.gate.report(self._loop, self._say)
+        if self.spec.network.mode == "host":
+            self._say("This run has the whole network of the machine, its own services included.")
         self._tie(self.spec.tie_to_pid)
         self._watcher.start(self.spec.mounts)
 
