@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -29,6 +30,18 @@ _LONGEST_WAIT_S = 24 * 3600.0
 """poll() takes a C int of milliseconds, which is less than some runs may last."""
 
 
+class Gate(Protocol):
+    """A run's way to the network."""
+
+    def report(self, loop: Loop, say: Callable[[str], None]) -> None:
+        """Tell, from now on, what is refused."""
+        ...
+
+    def close(self) -> None:
+        """The run has ended."""
+        ...
+
+
 class Sandbox(Protocol):
     """The processes under supervision, and our ends of their pipes, which are there once it is started."""
 
@@ -43,6 +56,11 @@ class Sandbox(Protocol):
 
     @property
     def frames(self) -> int: ...
+
+    @property
+    def gate(self) -> Gate | None:
+        """Its way to the hosts that it may reach; None where it has none, and before the start."""
+        ...
 
     @property
     def is_alive(self) -> bool:
@@ -148,6 +166,10 @@ class Attempt:
         self._loop.add(sandbox.stdout, self._read_stdout)
         self._loop.add(sandbox.stderr, self._read_stderr)
         self._loop.add(self._cancel.descriptor, self._take_signal)
+        if sandbox.gate is not None:
+            sandbox.gate.report(self._loop, self._say)
+        if self.spec.network.mode == "host":
+            self._say("This run has the whole network of the machine, its own services included.")
         self._tie(self.spec.tie_to_pid)
         self._watcher.start(self.spec.mounts)
 
@@ -327,6 +349,8 @@ class Attempt:
         if end.state is RunState.OOM_KILLED:
             self._say("Killed: the run used more memory than its limit allows.")
         collected = self._collect()
+        if self._sandbox.gate is not None:
+            self._sandbox.gate.close()
         self._pump.close()
         self._progress.write()
         self._hints.flush()

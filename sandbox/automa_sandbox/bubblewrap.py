@@ -29,7 +29,7 @@ _ZYGOTE_CAPS = (
 
 # The descriptors that bubblewrap inherits. The first five stay open in the sandbox.
 STDIN_FD, STDOUT_FD, STDERR_FD, CONFIG_FD, FRAMES_FD = range(5)
-ARGS_FD, SECCOMP_FD, INFO_FD, PASSWD_FD, GROUP_FD = range(5, 10)
+ARGS_FD, SECCOMP_FD, INFO_FD, PASSWD_FD, GROUP_FD, HOLD_FD = range(5, 11)
 
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _NAMESPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
@@ -75,8 +75,11 @@ def make_plan(bwrap: str, interpreter: Interpreter, folder: Path, etc: Path, as_
     return Plan(bwrap, interpreter, as_root, scratch, tuple(system), tuple(tail))
 
 
-def arguments(plan: Plan, spec: RunSpec) -> bytes:
-    """The options of one run, as bubblewrap reads them from a descriptor."""
+def arguments(plan: Plan, spec: RunSpec, extra: Iterable[tuple[Path, str]] = ()) -> bytes:
+    """The options of one run, as bubblewrap reads them from a descriptor.
+
+    `extra`: files of the host that the runner shows besides what the spec asks for, and where.
+    """
     options = [
         *plan.head,
         *(("--share-net",) if spec.network.mode == "host" else ()),
@@ -85,11 +88,12 @@ def arguments(plan: Plan, spec: RunSpec) -> bytes:
         *bind_read_only(str(spec.app_dir), APP),
         *(bind_read_only(str(spec.environment), ENVIRONMENT) if spec.environment is not None else ()),
         *(option for mount in spec.mounts for option in _bind(mount)),
+        *(option for source, place in extra for option in ("--ro-bind", str(source), place)),
         "--perms", "0444", "--file", str(PASSWD_FD), PASSWD,
         "--perms", "0444", "--file", str(GROUP_FD), GROUP,
         # As an ordinary user the script owns what bubblewrap made: nothing of it stays writable.
         "--remount-ro", "/dev", "--remount-ro", "/",
-        "--seccomp", str(SECCOMP_FD), "--info-fd", str(INFO_FD),
+        "--seccomp", str(SECCOMP_FD), "--info-fd", str(INFO_FD), "--block-fd", str(HOLD_FD),
     ]  # fmt: skip
     return b"".join(option.encode("utf-8", "surrogateescape") + b"\0" for option in options)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
 from automa_sandbox.bubblewrap import Plan
 from automa_sandbox.cgroups import Group, Hierarchy
+from automa_sandbox.egress.gate import Gate, open_gate, write_hosts
 from automa_sandbox.launch import Stage
 from automa_sandbox.loop import Loop
 from automa_sandbox.tree import Tree
@@ -52,6 +53,7 @@ class BubblewrapSandbox:
     """One sandbox, from its prepared stage to its end. Implements `automa_sandbox.attempt.Sandbox`."""
 
     vanished = False
+    gate: Gate | None = None
 
     def __init__(self, machine: Machine, stage: Stage, secrets: Mapping[str, str] = NO_SECRETS) -> None:
         self.loop = Loop()
@@ -75,7 +77,10 @@ class BubblewrapSandbox:
         return self._tree.status
 
     def start(self, spec: RunSpec) -> None:
-        self._stage.launch(self._machine.plan, spec, self._secrets)
+        self._stage.launch(self._machine.plan, spec, self._secrets, write_hosts(spec))
+        if spec.network.mode == "allow":
+            self._await_init(spec)
+        self._stage.release()
         self.loop.add(self._stage.info, self._read_info)
 
     def watcher(self, limits: Limits) -> Watcher:
@@ -111,11 +116,21 @@ class BubblewrapSandbox:
     def enforcement(self) -> dict[str, Enforcement]:
         return self._machine.enforcement(self._stage.group)
 
+    def _await_init(self, spec: RunSpec) -> None:
+        """Its network is there once bubblewrap tells of its init; the script is held meanwhile."""
+        while self._tree.init is None and (data := os.read(self._stage.info, 4096)):
+            self._take_info(data)
+        if self._tree.init is not None:
+            self.gate = open_gate(spec, self._tree.init, as_root=self._machine.plan.as_root)
+
     def _read_info(self, descriptor: int) -> None:
         """bubblewrap tells which process is the sandbox's init, in pieces of JSON."""
         data = os.read(descriptor, 4096)
         if not data:
             self.loop.drop(descriptor)
+        self._take_info(data)
+
+    def _take_info(self, data: bytes) -> None:
         self._info += data
         if self._tree.init is None and b"}" in self._info:
             self._tree.found_init(int(json.loads(self._info)["child-pid"]))

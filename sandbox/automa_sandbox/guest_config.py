@@ -7,6 +7,7 @@ from typing import Any
 
 from automa.sdk.runs import NO_SECRETS, RunSpec
 from automa_sandbox import bubblewrap
+from automa_sandbox.egress import addresses
 
 
 def guest_config(
@@ -32,7 +33,12 @@ def guest_values(
         "entry": spec.entry,
         "call_main": spec.call_main,
         "params": spec.params if spec.call_main else json.dumps(spec.params),
-        "env": {**bubblewrap.environment(), "AUTOMA_RUN_ID": spec.run_id, **spec.env},
+        "env": {
+            **bubblewrap.environment(),
+            **addresses.environment(spec.network),
+            "AUTOMA_RUN_ID": spec.run_id,
+            **spec.env,
+        },
         "secrets": dict(secrets),
         "result_bytes": spec.limits.result_bytes,
         "has_packages": spec.environment is not None,

@@ -5,7 +5,7 @@ import fcntl
 import marshal
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,10 +43,24 @@ class Stage:
     stderr: int
     frames: int
     info: int
+    hold: int
+    """bubblewrap waits for a byte here before it starts the script."""
     _go: int
     _files: dict[int, int]
 
-    def launch(self, plan: Plan, spec: RunSpec, secrets: Mapping[str, str]) -> None:
+    def release(self) -> None:
+        """Let the script begin, now that all around it is ready."""
+        with suppress(BrokenPipeError):
+            os.write(self.hold, b"x")
+        os.close(self.hold)
+
+    def launch(
+        self,
+        plan: Plan,
+        spec: RunSpec,
+        secrets: Mapping[str, str],
+        extra: Iterable[tuple[Path, str]] = (),
+    ) -> None:
         """Let the child become the sandbox of this run. What goes wrong in it shows on its stderr."""
         uid = random_uid() if plan.as_root else _INNER_UID
         if self.group is not None:
@@ -58,7 +72,7 @@ class Stage:
                 become=uid if plan.as_root else None,
                 processes=None if plan.as_root else spec.limits.processes,
             ),
-            bubblewrap.ARGS_FD: bubblewrap.arguments(plan, spec),
+            bubblewrap.ARGS_FD: bubblewrap.arguments(plan, spec, extra),
             bubblewrap.PASSWD_FD: bubblewrap.passwd(uid),
             bubblewrap.GROUP_FD: bubblewrap.group(uid),
         }
@@ -74,6 +88,7 @@ class Stage:
     def discard(self) -> None:
         """There will be no run: let the child end."""
         os.close(self._go)
+        os.close(self.hold)
         os.waitpid(self.pid, 0)
         if self.group is not None:
             self.group.remove()
@@ -82,7 +97,7 @@ class Stage:
 def set_stage(plan: Plan, seccomp: bytes, hierarchy: Hierarchy | None) -> Stage:
     """Fork the child that will be bubblewrap, in its control group and mount namespace."""
     group = Group(hierarchy) if hierarchy is not None else None
-    stdout, stderr, frames, info, go = (os.pipe() for _ in range(5))
+    stdout, stderr, frames, info, hold, go = (os.pipe() for _ in range(6))
     for end in (stdout[1], stderr[1]):
         with suppress(OSError):  # an ordinary user may have only so much
             fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
@@ -94,6 +109,7 @@ def set_stage(plan: Plan, seccomp: bytes, hierarchy: Hierarchy | None) -> Stage:
         bubblewrap.FRAMES_FD: frames[1],
         bubblewrap.SECCOMP_FD: file_with(seccomp),
         bubblewrap.INFO_FD: info[1],
+        bubblewrap.HOLD_FD: hold[0],
     }
     pid = os.fork()
     if pid == 0:
@@ -101,7 +117,7 @@ def set_stage(plan: Plan, seccomp: bytes, hierarchy: Hierarchy | None) -> Stage:
         _become_bubblewrap(plan, {**inherited, **files}, group, go[0])
     for descriptor in (*inherited.values(), go[0]):
         os.close(descriptor)
-    return Stage(pid, group, stdout[0], stderr[0], frames[0], info[0], go[1], files)
+    return Stage(pid, group, stdout[0], stderr[0], frames[0], info[0], hold[1], go[1], files)
 
 
 def adopt_orphans() -> None:

@@ -10,15 +10,17 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
 from automa_sandbox import bubblewrap, processes
 from automa_sandbox.bubblewrap import Plan
 from automa_sandbox.cgroups import Group, Hierarchy
+from automa_sandbox.egress.gate import Gate, open_gate, write_hosts
 from automa_sandbox.guest_config import guest_values
 from automa_sandbox.launch import PIPE_BYTES, become, file_with
 from automa_sandbox.limits import resource_limits
@@ -74,14 +76,17 @@ class Seat:
     stderr: int
     frames: int
 
-    def launch(self, spec: RunSpec, secrets: Mapping[str, str]) -> None:
+    def launch(
+        self, spec: RunSpec, secrets: Mapping[str, str], extra: Iterable[tuple[Path, str]] = ()
+    ) -> None:
         """Let it become the sandbox of this run. What goes wrong in it shows on its stderr."""
         uid = random_uid()
         if self.group is not None:
             self.group.limit(spec.limits)
         for end in (self.stdout, self.stderr):
             os.fchown(end, uid, uid)  # or the script could not open /dev/stdout and /dev/stderr
-        config = file_with(marshal.dumps(_orders(spec, secrets, uid, self.group is not None), 2))
+        orders = _orders(spec, secrets, uid, self.group is not None, extra)
+        config = file_with(marshal.dumps(orders, 2))
         with suppress(OSError):  # an init that has ended shows in other ways
             socket.send_fds(self.orders, [b"go"], [config])
         os.close(config)
@@ -127,13 +132,16 @@ def fits(spec: RunSpec) -> bool:
     )
 
 
-def _orders(spec: RunSpec, secrets: Mapping[str, str], uid: int, in_group: bool) -> dict[str, Any]:
+def _orders(
+    spec: RunSpec, secrets: Mapping[str, str], uid: int, in_group: bool, extra: Iterable[tuple[Path, str]]
+) -> dict[str, Any]:
     limits = spec.limits
     return {
         "uid": uid,
         "guest": guest_values(spec, secrets),
         "mounts": [
-            (os.path.realpath(source), target, is_writable) for source, target, is_writable in _mounts(spec)
+            *((os.path.realpath(source), place, writable) for source, place, writable in _mounts(spec)),
+            *((os.path.realpath(source), place, False) for source, place in extra),
         ],
         "files": {bubblewrap.PASSWD: bubblewrap.passwd(uid), bubblewrap.GROUP: bubblewrap.group(uid)},
         "writable": list(bubblewrap.WRITABLE),
@@ -153,6 +161,7 @@ class WarmSandbox:
     """The sandbox that a seat becomes. Implements `automa_sandbox.attempt.Sandbox`."""
 
     vanished = False
+    gate: Gate | None = None
 
     def __init__(
         self, seat: Seat, enforced: Mapping[str, Enforcement], secrets: Mapping[str, str] = NO_SECRETS
@@ -172,7 +181,10 @@ class WarmSandbox:
         self.loop.add(seat.handle, self._ended)
 
     def start(self, spec: RunSpec) -> None:
-        self._seat.launch(spec, self._secrets)
+        assert self.init is not None
+        extra = write_hosts(spec)
+        self.gate = open_gate(spec, self.init, as_root=True)
+        self._seat.launch(spec, self._secrets, extra)
 
     def watcher(self, limits: Limits) -> Watcher:
         group = self._seat.group

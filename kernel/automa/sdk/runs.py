@@ -103,10 +103,18 @@ class Network:
     """What a run may reach. `none`: nothing. `allow`: the named `host:port`s, through the egress proxy.
 
     `host`: whatever the machine can, its own services included; only an administrator may grant that.
+    `allow_private`: networks like `10.0.0.0/8` to which allowed names may lead although they are not public.
     """
 
     mode: Literal["none", "allow", "host"] = "none"
     allow: tuple[str, ...] = ()
+    allow_private: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Self:
+        return cls(
+            body.get("mode", "none"), tuple(body.get("allow", ())), tuple(body.get("allow_private", ()))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +153,13 @@ class RunSpec:
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Self:
         """What an older or newer release wrote, too: unknown names are passed over, missing ones default."""
-        network = body.get("network", {})
         values: dict[str, Any] = {
             **_known(cls, body),
             "attempt_dir": Path(body["attempt_dir"]),
             "app_dir": Path(body["app_dir"]),
             "environment": _path(body.get("environment")),
             "mounts": tuple(Mount.from_json(one) for one in body.get("mounts", ())),
-            "network": Network(network.get("mode", "none"), tuple(network.get("allow", ()))),
+            "network": Network.from_json(body.get("network", {})),
             "notify_path": _path(body.get("notify_path")),
             "limits": Limits.from_json(body.get("limits", {})),
         }
