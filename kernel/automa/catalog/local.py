@@ -10,7 +10,7 @@ from automa.catalog.intake import (
     Stored,
     finish,
     limits_of,
-    read_entry,
+    read_to_inspect,
     store_archive,
     store_folder,
     store_one,
@@ -58,7 +58,7 @@ def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | N
 
 
 def _inspected(blobs: BlobStore, manifest: Manifest) -> Inspection:
-    return inspect_own(read_entry(blobs, manifest))
+    return inspect_own(*read_to_inspect(blobs, manifest))
 
 
 def _store(path: Path, blobs: BlobStore, uploads: UploadSettings) -> Stored:

@@ -74,6 +74,7 @@ class ProblemView(BaseModel):
     line: int
     column: int
     message: str
+    file: str | None = Field(None, description="Null: in the entry file.")
 
 
 class ActorView(BaseModel):
