@@ -6,6 +6,7 @@
     result.json  the JSON value that `main` returned, if it did
     progress.json  how far the script says that it is (Progress); replaced as it goes on
     artifacts/   the files that it left in $AUTOMA_ARTIFACTS, by number; artifacts.json has their names
+    egress.json  the connections that were refused, if any: a list of {host, port, reason, count, first_at}
     exit.json    written once, atomically, when everything has ended: the Outcome
 
 Standard library only: the sandbox processes import this module.
@@ -19,7 +20,7 @@ from typing import Any, Literal, Self
 
 from automa.sdk.runs import Outcome, Progress, RunSpec
 
-SPEC, SUPERVISOR, LOG, LOG_INDEX, RESULT, PROGRESS, ARTIFACTS, ARTIFACT_INDEX, EXIT = (
+SPEC, SUPERVISOR, LOG, LOG_INDEX, RESULT, PROGRESS, ARTIFACTS, ARTIFACT_INDEX, EGRESS, EXIT = (
     "spec.json",
     "shim.json",
     "log",
@@ -28,6 +29,7 @@ SPEC, SUPERVISOR, LOG, LOG_INDEX, RESULT, PROGRESS, ARTIFACTS, ARTIFACT_INDEX, E
     "progress.json",
     "artifacts",
     "artifacts.json",
+    "egress.json",
     "exit.json",
 )
 
