@@ -17,6 +17,7 @@ from automa.catalog.intake import (
 )
 from automa.catalog.manifest import Manifest
 from automa.catalog.package import find_entry
+from automa.catalog.permissions import NOTHING, Permissions
 from automa.catalog.source import JsonObject
 from automa.catalog.trees import Trees
 from automa.config import UploadSettings
@@ -37,6 +38,8 @@ class LocalProgram:
     digest: str
     folder: Path
     """Its files, read-only, to be shown to the run."""
+    permissions: Permissions = NOTHING
+    """What it declares; nobody has granted it yet."""
 
 
 def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | None = None) -> LocalProgram:
@@ -50,10 +53,16 @@ def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | N
     package = finish(blobs, manifest, _inspected(blobs, manifest))
     package.require_usable(draft=False)
     folder = Trees(work / "trees", work, blobs).materialise(package.digest)
-    call_main = package.inspection.kind == "function"
-    found = package.inspection
+    inspected = package.inspection
     return LocalProgram(
-        path.stem, manifest.entry, call_main, found.schema, found.result_schema, package.digest, folder
+        name=path.stem,
+        entry=manifest.entry,
+        call_main=inspected.kind == "function",
+        schema=inspected.schema,
+        result_schema=inspected.result_schema,
+        digest=package.digest,
+        folder=folder,
+        permissions=inspected.permissions,
     )
 
 

@@ -268,6 +268,11 @@ class CatalogService:
             change.emit("script.current_changed", script_id, owner_id=script.owner_id, number=waited.number)
         return await self.version(change.session, caller, script_id, reference)
 
+    async def newest_asking(self, session: AsyncSession, script_id: str) -> int | None:
+        """The number of the newest version that asks for more than the defaults, whatever was decided."""
+        found = await repository.newest_waiting(session, script_id)
+        return found.number if found else None
+
     async def granted_before(self, session: AsyncSession, version: VersionRow) -> VersionRow | None:
         """The version before this one that was allowed to run, to be compared with."""
         return await repository.granted_before(session, version)
