@@ -70,7 +70,7 @@ def run(
     work = _run(file, entry, param or [], params, timeout, secrets, runner, allowed, artifacts, as_json)
     result, facts = run_coroutine(work, as_json)
     if as_json:
-        print(json.dumps({**_report(result), **facts}, ensure_ascii=False))
+        print(json.dumps(_report(result, facts), ensure_ascii=False))
     else:
         _conclude(result)
     raise SystemExit(Exit.OK if result.outcome.state is RunState.SUCCEEDED else Exit.FAILED)
@@ -226,7 +226,7 @@ def _conclude(result: "LocalResult") -> None:
         note(f"automa: {took}: {outcome.reason or f'exit code {outcome.exit_code}'}")
 
 
-def _report(result: "LocalResult") -> dict[str, Any]:
+def _report(result: "LocalResult", facts: dict[str, Any]) -> dict[str, Any]:
     from automa.runs.news import moment
 
     outcome = result.outcome
@@ -241,6 +241,7 @@ def _report(result: "LocalResult") -> dict[str, Any]:
         "started_at": started.isoformat() if started else None,
         "duration_s": round(outcome.duration_s, 6),
         "result": result.result,
+        **facts,
         "enforcement": outcome.enforcement,
         "usage": {
             "cpu_s": outcome.usage.cpu_s,

@@ -64,8 +64,8 @@ class RunService:
         self._room: dict[str | None, int] = {}
 
     async def submit(self, change: Change, caller: Caller, wanted: Submission, runner: str) -> RunRow:
-        """Queue a run. Raises NotFound, Conflict for a draft, ApprovalNeeded, InvalidPayload for parameters or
-        limits, Forbidden for a priority that the caller may not give, TooManyRequests for a full queue."""
+        """Queue a run. Raises NotFound, Conflict for a draft, ApprovalNeeded, InvalidPayload for parameters
+        or limits, Forbidden for a priority that the caller may not give, TooManyRequests for a full queue."""
         if wanted.policies.priority > 0 and not caller.may(RAISE):
             raise Forbidden(f"A priority above 0 needs the scope {RAISE}.")
         version = await self._catalog.runnable(change.session, caller, wanted.script_id, wanted.version_id)
