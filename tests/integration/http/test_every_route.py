@@ -40,7 +40,8 @@ WRITING = {
 """Whoever adds an operation says here who may call it."""
 
 MINE_ALONE = {
-    "list_scripts", "list_runs", "stream_events", "list_events", "list_tokens", "list_secrets", "list_approvals",
+    "list_scripts", "list_runs", "stream_events", "list_events", "list_tokens", "list_secrets",
+    "list_approvals",
 }  # fmt: skip
 """Lists, in which a stranger sees what is the stranger's own: nothing."""
 
