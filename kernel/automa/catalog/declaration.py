@@ -44,6 +44,8 @@ BOUNDS: Mapping[str, Bounds] = {
     "open_files": Bounds(16, 1_048_576, whole=True),
     "log_bytes": Bounds(1024, _BYTES_MOST, whole=True),
     "result_bytes": Bounds(1024, _BYTES_MOST, whole=True),
+    "artifacts_bytes": Bounds(0, _BYTES_MOST, whole=True),
+    "artifacts_files": Bounds(0, 100_000, whole=True),
     "timeout_s": Bounds(0.001, SECONDS_MOST),
     "grace_s": Bounds(0, SECONDS_MOST),
 }
