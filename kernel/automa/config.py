@@ -6,9 +6,9 @@ One frozen object is made by `load` and passed to whoever needs it; nothing else
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from automa.errors import ConfigError
@@ -114,6 +114,23 @@ class RunSettings(_Group):
     )
 
 
+class OfferedPath(_Group):
+    """A file or folder of this machine that scripts may declare, by the name under which it is set."""
+
+    path: Path = Field(description="Where it is: an absolute path.")
+    mode: Literal["read", "write"] = Field("read", description="The most that a script may ask for.")
+
+    @field_validator("path")
+    @classmethod
+    def _is_absolute(cls, path: Path) -> Path:
+        if not path.is_absolute() or ".." in path.parts or path == Path("/"):
+            raise ValueError("this is to be an absolute path, not /, without `..`")
+        return path
+
+
+PathName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Durations are in seconds, sizes in bytes."""
 
@@ -148,9 +165,23 @@ class Settings(BaseSettings):
     auth: AuthSettings = Field(default_factory=lambda: AuthSettings.model_validate({}))
     uploads: UploadSettings = Field(default_factory=lambda: UploadSettings.model_validate({}))
     runs: RunSettings = Field(default_factory=lambda: RunSettings.model_validate({}))
+    paths: dict[PathName, OfferedPath] = Field(
+        default_factory=dict,
+        description="What scripts may declare as `paths`, by name: `{path, mode}`, mode `read` or `write`.",
+    )
     plugins: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Settings of plugins, by name."
     )
+
+    @field_validator("paths")
+    @classmethod
+    def _apart(cls, paths: dict[str, OfferedPath]) -> dict[str, OfferedPath]:
+        # Below a folder that scripts write to, a script could put a link where another one is offered.
+        for name, offered in paths.items():
+            for other in paths.values():
+                if other is not offered and other.mode == "write" and offered.path.is_relative_to(other.path):
+                    raise ValueError(f"{name} lies in {other.path}, which scripts may write to")
+        return paths
 
     @classmethod
     def settings_customise_sources(

@@ -68,6 +68,12 @@ class InvalidSource(InvalidPayload):
     code, title = "invalid_source", "The program has an error"
 
 
+class NotGranted(InvalidRequest):
+    """`automa run` was not told to grant what the script declares; the detail says which flags to add."""
+
+    code, title = "not_granted", "The script asks for more than it was granted"
+
+
 class Unauthenticated(AutomaError):
     """Nobody is signed in, or the credentials are wrong, expired or revoked."""
 
@@ -126,6 +132,12 @@ class SetupClosed(Conflict):
     """The first administrator exists already; administrators make further users."""
 
     code, title = "setup_closed", "Automa is set up already"
+
+
+class ApprovalNeeded(Conflict):
+    """The version declares permissions that an administrator has not approved (yet)."""
+
+    code, title = "approval_needed", "This version needs approval"
 
 
 class PreconditionFailed(AutomaError):

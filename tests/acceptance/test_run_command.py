@@ -243,3 +243,40 @@ class TestArtifacts:
         done = shell.command("run", write(tmp_path, self.SOURCE), "--artifacts", str(tmp_path))
         assert done.returncode == 2
         assert "is not empty" in done.stderr
+
+
+class TestGrants:
+    ASKS = (
+        "# /// script\n# [tool.automa]\n# cpus = 2\n# paths = { books = 'read' }\n# ///\n"
+        "print(open('/data/books/one').read())\n"
+    )
+
+    def test_nothing_is_granted_by_itself(self, shell: Server, tmp_path: Path) -> None:
+        script = write(tmp_path, self.ASKS)
+        done = shell.command("run", script, "--json")
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["code"]) == (2, "not_granted")
+        assert told["add"] == ["--allow-path books", "--allow-limits"]
+        assert "path books: read, cpus: 2" in done.stderr
+
+    def test_a_path_is_named_here_or_in_the_settings(self, shell: Server, tmp_path: Path) -> None:
+        script = write(tmp_path, self.ASKS)
+        books = tmp_path / "books"
+        books.mkdir()
+        (books / "one").write_text("moby dick")
+        done = shell.command("run", script, "--allow-all")
+        assert (done.returncode, "--allow-path books=" in done.stderr) == (2, True)
+        done = shell.command("run", script, "--allow-limits", "--allow-path", f"books={books}")
+        assert (done.returncode, done.stdout) == (0, "moby dick\n"), done.stderr
+        assert "automa: granted: path books: read" in done.stderr
+        shell.home.mkdir(exist_ok=True)
+        (shell.home / "automa.toml").write_text(f'[paths.books]\npath = "{books}"\n')
+        done = shell.command("run", script, "--allow-all", "--json")
+        told = json.loads(done.stdout)
+        assert (told["state"], told["limits"]["cpus"]) == ("succeeded", 2)
+        assert told["permissions"]["paths"] == {"books": "read"}
+
+    def test_what_it_did_not_ask_for_is_not_given(self, shell: Server, tmp_path: Path) -> None:
+        done = shell.command("run", write(tmp_path, "print(1)"), "--allow-path", f"x={tmp_path}")
+        assert done.returncode == 2
+        assert "declares no such path" in done.stderr

@@ -125,6 +125,29 @@ class TestSecretsInFiles:
             config.load(home=home)
 
 
+class TestOfferedPaths:
+    def test_they_are_tables_by_name_and_for_reading_by_default(self, home: Path, toml) -> None:
+        toml('[paths.books]\npath = "/srv/books"\n[paths.out]\npath = "/srv/out"\nmode = "write"\n')
+        found = config.load(home=home).paths
+        assert {name: (str(one.path), one.mode) for name, one in found.items()} == {
+            "books": ("/srv/books", "read"), "out": ("/srv/out", "write"),
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '[paths.A]\npath = "/srv"', '[paths.a]\npath = "srv"', '[paths.a]\npath = "/"',
+            '[paths.a]\npath = "/srv/../etc"', '[paths.a]\npath = "/srv"\nmode = "all"',
+            '[paths."../a"]\npath = "/srv"',
+            '[paths.a]\npath = "/srv"\nmode = "write"\n[paths.b]\npath = "/srv/in"',
+        ],
+    )  # fmt: skip
+    def test_what_could_not_be_shown_safely_is_refused(self, home: Path, toml, text: str) -> None:
+        toml(text)
+        with pytest.raises(ConfigError, match="PATHS"):
+            config.load(home=home)
+
+
 class TestWrongSettings:
     @pytest.mark.parametrize(
         ("text", "named"),

@@ -10,6 +10,7 @@ ALL = "*"
 SCOPES = {
     "scripts:read": "See scripts and their versions.",
     "scripts:write": "Create, edit and delete scripts.",
+    "permissions:grant": "Approve what scripts declare beyond the defaults: network, paths, higher limits.",
     "runs:read": "See runs, their logs and results.",
     "runs:create": "Start runs.",
     "runs:cancel": "Cancel runs.",

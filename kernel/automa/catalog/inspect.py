@@ -1,6 +1,8 @@
 """What a program is, read from its entry file: kind, parameters, documentation, or what is wrong with it.
 
-python -m automa.catalog.inspect < FILE    prints an Inspection as JSON, within bounds of its own
+python -m automa.catalog.inspect [N] < FILE    prints an Inspection as JSON, within bounds of its own
+
+With N, the first N bytes of the input are the program's `pyproject.toml`.
 """
 
 import ast
@@ -9,10 +11,11 @@ import sys
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
+from automa.catalog.declaration import Declaration, read_declaration
 from automa.catalog.dependencies import read_dependencies
 from automa.catalog.docstrings import Documentation, read_docstring
-from automa.catalog.inline import Block, read_block
 from automa.catalog.names import Names, is_writable
+from automa.catalog.permissions import NOTHING, Permissions
 from automa.catalog.signature import ANY_OBJECT, Function, result_schema_of, schema_of
 from automa.catalog.source import JsonObject, Problem, Source, SourceError, read_source
 
@@ -40,45 +43,50 @@ class Inspection:
     dependencies: list[str] = field(default_factory=list[str])
     """What it needs from the package index."""
     requires_python: str | None = None
+    permissions: Permissions = NOTHING
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "permissions": self.permissions.to_json()}
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Self:
         problem = body.pop("problem")
-        return cls(**body, problem=Problem(**problem) if problem else None)
+        permissions = Permissions.from_json(body.pop("permissions"))
+        return cls(**body, problem=Problem(**problem) if problem else None, permissions=permissions)
 
     @classmethod
     def failed(cls, message: str) -> Self:
         return cls(problem=Problem(1, 1, message))
 
 
-def inspect_source(data: bytes) -> Inspection:
-    """Read the entry file of a program. Never raises for what is in it, but a hostile file costs memory and
-    time: a server calls `automa.catalog.inspector` instead."""
+def inspect_source(data: bytes, project: bytes | None = None) -> Inspection:
+    """Read the entry file of a program, and its `pyproject.toml` if it has one. Never raises for what is in
+    them, but a hostile file costs memory and time: a server calls `automa.catalog.inspector` instead."""
     try:
         source = read_source(data)
         dependencies, requires_python = read_dependencies(read_block(source.text))
-        return replace(_inspect(source), dependencies=dependencies, requires_python=requires_python)
+        return replace(_inspect(source, project), dependencies=dependencies, requires_python=requires_python)
     except SourceError as error:
         return Inspection(problem=error.problem, is_text=error.is_text)
     except (RecursionError, MemoryError):
         return Inspection.failed("the file is nested too deeply, or too large, to be read")
 
 
-def _inspect(source: Source) -> Inspection:
+def _inspect(source: Source, project: bytes | None) -> Inspection:
+    declared = read_declaration(source.text, project)
     docstring = ast.get_docstring(source.tree)
     main = _find_main(source.tree)
-    if not _is_called(source, main):
-        return Inspection(docstring=docstring if is_writable(docstring) else None)
+    if not _is_called(source, main, declared):
+        kept = docstring if is_writable(docstring) else None
+        return Inspection(docstring=kept, permissions=declared.permissions)
     assert main is not None
     docs = read_docstring(ast.get_docstring(main))
     names = Names(source.tree)
     schema, result = schema_of(main, names, docs.parameters), result_schema_of(main, names)
     if len(json.dumps([schema, result])) > MAX_SCHEMA_BYTES:
         raise SourceError(main.lineno, main.col_offset + 1, "the signature of main() is too large")
-    return Inspection("function", schema, _choose(docstring, docs), result)
+    chosen = _choose(docstring, docs)
+    return Inspection("function", schema, chosen, result, permissions=declared.permissions)
 
 
 def _choose(docstring: str | None, docs: Documentation) -> str | None:
@@ -93,31 +101,15 @@ def _find_main(tree: ast.Module) -> Function | None:
     return None
 
 
-def _is_called(source: Source, main: Function | None) -> bool:
+def _is_called(source: Source, main: Function | None, declared: Declaration) -> bool:
     """Whether Automa calls `main`: `entry` of `[tool.automa]` says so, else the shape of the file."""
-    block = read_block(source.text)
-    wanted = _wanted_entry(block)
-    if wanted is None:
+    if declared.entry is None:
         return main is not None and not any(_is_guard(node) for node in source.tree.body)
-    if wanted == "main" and main is None:
-        raise block.error(
-            '`[tool.automa]` says entry = "main", but there is no main() at the top level', *_ENTRY
+    if declared.entry == "main" and main is None:
+        raise declared.error(
+            '`[tool.automa]` says entry = "main", but there is no main() at the top level', "entry"
         )
-    return wanted == "main"
-
-
-_ENTRY = ("tool", "automa", "entry")
-
-
-def _wanted_entry(block: Block) -> str | None:
-    tool = block.content.get("tool", {})
-    automa: Any = tool.get("automa", {}) if isinstance(tool, dict) else {}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    entry: Any = automa.get("entry") if isinstance(automa, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    if entry not in (None, "main", "script"):
-        raise block.error(
-            '`entry` of `[tool.automa]` must be "main" (call it) or "script" (run the file)', *_ENTRY
-        )
-    return entry
+    return declared.entry == "main"
 
 
 def _is_guard(node: ast.stmt) -> bool:
@@ -150,5 +142,7 @@ def _limit_this_process() -> None:
 
 if __name__ == "__main__":
     _limit_this_process()
-    inspected = inspect_source(sys.stdin.buffer.read())
+    before = int(sys.argv[1]) if len(sys.argv) > 1 else None
+    project_file = sys.stdin.buffer.read(before) if before is not None else None
+    inspected = inspect_source(sys.stdin.buffer.read(), project_file)
     sys.stdout.write(json.dumps(inspected.to_json()))

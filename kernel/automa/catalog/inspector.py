@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 
+from automa.catalog.declaration import PROJECT
 from automa.catalog.inspect import Inspection, inspect_source
 from automa.catalog.source import MAX_SOURCE_BYTES, Problem
 
@@ -24,20 +25,21 @@ class Inspector:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._timeout_s = timeout_s
 
-    async def inspect(self, source: bytes) -> Inspection:
-        """Never raises for what is in the source."""
-        if len(source) > MAX_SOURCE_BYTES:
-            return _TOO_LARGE
+    async def inspect(self, source: bytes, project: bytes | None = None) -> Inspection:
+        """`project` is the program's `pyproject.toml`. Never raises for what is in the files."""
+        if (refusal := _too_large(source, project)) is not None:
+            return refusal
         async with self._slots:
-            return await asyncio.to_thread(self._inspect, source)
+            return await asyncio.to_thread(self._inspect, source, project)
 
-    def _inspect(self, source: bytes) -> Inspection:
+    def _inspect(self, source: bytes, project: bytes | None) -> Inspection:
         # -I: neither the environment nor the working directory has a say in what is imported.
         command = [sys.executable, "-I", "-m", "automa.catalog.inspect"]
+        command += [] if project is None else [str(len(project))]
         try:
             done = subprocess.run(
                 command,
-                input=source,
+                input=(project or b"") + source,
                 capture_output=True,
                 env={},
                 cwd="/",
@@ -53,13 +55,15 @@ class Inspector:
         return Inspection.from_json(json.loads(done.stdout))
 
 
-def inspect_own(source: bytes) -> Inspection:
+def inspect_own(source: bytes, project: bytes | None = None) -> Inspection:
     """For a command of the file's own owner: here, without the helper and its 0.1 s."""
-    return inspect_source(source) if len(source) <= MAX_SOURCE_BYTES else _TOO_LARGE
+    return _too_large(source, project) or inspect_source(source, project)
 
 
-_TOO_LARGE = Inspection(
-    problem=Problem(
-        1, 1, f"the entry file is larger than {MAX_SOURCE_BYTES} bytes; data belongs in other files"
-    )
-)
+def _too_large(source: bytes, project: bytes | None) -> Inspection | None:
+    if len(source) > MAX_SOURCE_BYTES:
+        detail = f"the entry file is larger than {MAX_SOURCE_BYTES} bytes; data belongs in other files"
+        return Inspection(problem=Problem(1, 1, detail))
+    if project is not None and len(project) > MAX_SOURCE_BYTES:
+        return Inspection(problem=Problem(1, 1, f"it is larger than {MAX_SOURCE_BYTES} bytes", PROJECT))
+    return None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from automa.catalog.archives import SUFFIXES, UnpackLimits, is_archive, unpack
+from automa.catalog.declaration import PROJECT
 from automa.catalog.folders import read_folder
 from automa.catalog.inspect import Inspection
 from automa.catalog.inspector import Inspector
@@ -70,8 +71,8 @@ class Intake:
         return await self._package(Manifest.of(find_entry(files, entry, stripped), files))
 
     async def _package(self, manifest: Manifest) -> Package:
-        source = await _at_disk(lambda: read_entry(self._blobs, manifest))
-        inspection = await self._inspector.inspect(source)
+        source, project = await _at_disk(lambda: read_to_inspect(self._blobs, manifest))
+        inspection = await self._inspector.inspect(source, project)
         return await _at_disk(lambda: finish(self._blobs, manifest, inspection))
 
 
@@ -107,10 +108,11 @@ def store_folder(blobs: BlobStore, folder: Path, limits: UnpackLimits) -> Stored
         return files, ""
 
 
-def read_entry(blobs: BlobStore, manifest: Manifest) -> bytes:
-    entry = manifest.find(manifest.entry)
+def read_to_inspect(blobs: BlobStore, manifest: Manifest) -> tuple[bytes, bytes | None]:
+    """The entry file, and the program's `pyproject.toml` if it has one."""
+    entry, project = manifest.find(manifest.entry), manifest.find(PROJECT)
     assert entry is not None
-    return read_blob(blobs, entry.sha256)
+    return read_blob(blobs, entry.sha256), read_blob(blobs, project.sha256) if project else None
 
 
 def finish(blobs: BlobStore, manifest: Manifest, inspection: Inspection) -> Package:

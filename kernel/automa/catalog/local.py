@@ -10,13 +10,14 @@ from automa.catalog.intake import (
     Stored,
     finish,
     limits_of,
-    read_entry,
+    read_to_inspect,
     store_archive,
     store_folder,
     store_one,
 )
 from automa.catalog.manifest import Manifest
 from automa.catalog.package import find_entry
+from automa.catalog.permissions import NOTHING, Permissions
 from automa.catalog.source import JsonObject
 from automa.catalog.trees import Trees
 from automa.config import UploadSettings
@@ -39,6 +40,8 @@ class LocalProgram:
     """Its files, read-only, to be shown to the run."""
     dependencies: tuple[str, ...] = ()
     requires_python: str | None = None
+    permissions: Permissions = NOTHING
+    """What it declares; nobody has granted it yet."""
 
 
 def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | None = None) -> LocalProgram:
@@ -52,23 +55,23 @@ def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | N
     package = finish(blobs, manifest, _inspected(blobs, manifest))
     package.require_usable(draft=False)
     folder = Trees(work / "trees", work, blobs).materialise(package.digest)
-    call_main = package.inspection.kind == "function"
-    found = package.inspection
+    inspected = package.inspection
     return LocalProgram(
-        path.stem,
-        manifest.entry,
-        call_main,
-        found.schema,
-        found.result_schema,
-        package.digest,
-        folder,
-        tuple(found.dependencies),
-        found.requires_python,
+        name=path.stem,
+        entry=manifest.entry,
+        call_main=inspected.kind == "function",
+        schema=inspected.schema,
+        result_schema=inspected.result_schema,
+        digest=package.digest,
+        folder=folder,
+        permissions=inspected.permissions,
+        dependencies=tuple(inspected.dependencies),
+        requires_python=inspected.requires_python,
     )
 
 
 def _inspected(blobs: BlobStore, manifest: Manifest) -> Inspection:
-    return inspect_own(read_entry(blobs, manifest))
+    return inspect_own(*read_to_inspect(blobs, manifest))
 
 
 def _store(path: Path, blobs: BlobStore, uploads: UploadSettings) -> Stored:

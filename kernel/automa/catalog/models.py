@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, and_
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from automa.storage.tables import Base, Id, Json, JsonObject, UtcDateTime
 
@@ -32,6 +32,33 @@ class ScriptRow(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class ApprovalRow(Base):
+    """What was decided about permissions that versions of a script declare beyond the defaults.
+
+    It holds for every version of the script that declares the same. `version_id` is the one that asked last.
+    """
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        UniqueConstraint("script_id", "digest"),
+        Index("ix_approvals_state_id", "state", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    script_id: Mapped[str] = mapped_column(Id, ForeignKey("scripts.id", ondelete="CASCADE"))
+    digest: Mapped[str] = mapped_column(String(64))
+    permissions: Mapped[JsonObject] = mapped_column(Json)
+    state: Mapped[str] = mapped_column(String(20))
+    """`needed`, `approved` or `rejected`."""
+    version_id: Mapped[str] = mapped_column(Id)
+    then_current: Mapped[bool]
+    """Whether that version is to become the current one once it is approved."""
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    decided_by: Mapped[JsonObject | None] = mapped_column(Json)
+    note: Mapped[str] = mapped_column(Text)
+
+
 class VersionRow(Base):
     """A snapshot of a program; no column ever changes."""
 
@@ -49,8 +76,22 @@ class VersionRow(Base):
     parameters: Mapped[JsonObject] = mapped_column(Json)
     result_schema: Mapped[JsonObject | None] = mapped_column(Json)
     docstring: Mapped[str | None] = mapped_column(Text)
+    permissions: Mapped[JsonObject | None] = mapped_column(Json)
+    """What `[tool.automa]` declares; null was saved before it was read."""
+    asked_digest: Mapped[str | None] = mapped_column(String(64))
+    """Names the part of the permissions that needs approval; null if none does."""
     draft: Mapped[bool]
     problem: Mapped[JsonObject | None] = mapped_column(Json)
     note: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[JsonObject] = mapped_column(Json)
+
+    approval: Mapped[ApprovalRow | None] = relationship(
+        primaryjoin=lambda: and_(
+            foreign(VersionRow.script_id) == ApprovalRow.script_id,
+            foreign(VersionRow.asked_digest) == ApprovalRow.digest,
+        ),
+        viewonly=True,
+        lazy="joined",
+        uselist=False,
+    )

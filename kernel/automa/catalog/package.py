@@ -27,10 +27,10 @@ class Package:
         if problem is None or (draft and self.inspection.is_text):
             return
         hint = " Save it as a draft with `draft: true`." if self.inspection.is_text else ""
-        where = f"line {problem.line}, column {problem.column}"
+        file = problem.file or self.manifest.entry
         raise InvalidSource(
-            f"{self.manifest.entry}, {where}: {problem.message}.{hint}",
-            extra={"problem": {"file": self.manifest.entry, **problem.to_json()}},
+            f"{file}, line {problem.line}, column {problem.column}: {problem.message}.{hint}",
+            extra={"problem": {**problem.to_json(), "file": file}},
         )
 
 

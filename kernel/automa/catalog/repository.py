@@ -1,17 +1,18 @@
 """Queries about scripts and versions, nothing else."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from automa.catalog.models import ScriptRow, VersionRow
+from automa.catalog.models import ApprovalRow, ScriptRow, VersionRow
 from automa.http.pagination import PageRequest
 
 _scripts: Any = ScriptRow.__table__
 _versions: Any = VersionRow.__table__
+_approvals: Any = ApprovalRow.__table__
 
 # A list of large programs would otherwise fetch megabytes that nobody shows.
 _SUMMARY: tuple[Any, ...] = tuple(
@@ -20,6 +21,14 @@ _SUMMARY: tuple[Any, ...] = tuple(
 )
 
 ScriptWithCurrent = tuple[ScriptRow, VersionRow | None]
+
+
+class Waiting(NamedTuple):
+    """What was decided about a version that needs approval."""
+
+    number: int
+    state: str
+    permissions: Any
 
 
 async def add_script(session: AsyncSession, row: Mapping[str, Any]) -> None:
@@ -83,7 +92,7 @@ def _with_current() -> Select[ScriptRow, VersionRow | None]:
 async def version(session: AsyncSession, script_id: str, reference: str) -> VersionRow | None:
     """A version of a script, by its id or its number."""
     query = select(VersionRow).where(VersionRow.script_id == script_id, _is(reference))
-    return await session.scalar(query)
+    return await session.scalar(query.execution_options(populate_existing=True))
 
 
 async def versions_page(session: AsyncSession, script_id: str, request: PageRequest) -> Sequence[VersionRow]:
@@ -109,8 +118,15 @@ def _runnable(wanted: ColumnElement[bool]) -> Any:
             _scripts.c.name, _scripts.c.owner_id,
             _versions.c.id.label("version_id"), _versions.c.number, _versions.c.digest, _versions.c.entry,
             _versions.c.kind, _versions.c.parameters, _versions.c.result_schema, _versions.c.draft,
+            _versions.c.permissions,
+            _approvals.c.state.label("approval"), _approvals.c.permissions.label("asked"),
         )
-        .select_from(_scripts.outerjoin(_versions, (_versions.c.script_id == _scripts.c.id) & wanted))
+        .select_from(
+            _scripts.outerjoin(_versions, (_versions.c.script_id == _scripts.c.id) & wanted).outerjoin(
+                _approvals,
+                (_approvals.c.script_id == _scripts.c.id) & (_approvals.c.digest == _versions.c.asked_digest),
+            )
+        )
         .where(_scripts.c.id == bindparam("script"))
     )  # fmt: skip
 
@@ -119,7 +135,75 @@ def _runnable(wanted: ColumnElement[bool]) -> Any:
 _RUNNABLE_NOW = _runnable(_versions.c.id == _scripts.c.current_version_id)
 
 
+async def newest_waiting(session: AsyncSession, script_id: str) -> Waiting | None:
+    """The newest version that is no draft, if it needs approval."""
+    query = (
+        select(VersionRow.number, ApprovalRow.state, ApprovalRow.permissions)
+        .join(
+            ApprovalRow,
+            (ApprovalRow.script_id == VersionRow.script_id) & (ApprovalRow.digest == VersionRow.asked_digest),
+        )
+        .where(VersionRow.script_id == script_id)
+        .order_by(VersionRow.number.desc())
+        .limit(1)
+    )
+    found: Any = (await session.execute(query)).one_or_none()
+    return Waiting(*found) if found else None
+
+
+async def approvals(session: AsyncSession, script_id: str) -> Sequence[ApprovalRow]:
+    """The newest first."""
+    query = select(ApprovalRow).where(ApprovalRow.script_id == script_id).order_by(ApprovalRow.id.desc())
+    return (await session.scalars(query)).all()
+
+
+async def add_approval(session: AsyncSession, row: Mapping[str, Any]) -> None:
+    await session.execute(insert(_approvals).values(row))
+
+
+async def change_approval(session: AsyncSession, approval_id: str, **values: Any) -> None:
+    await session.execute(update(_approvals).where(_approvals.c.id == approval_id).values(values))
+
+
+async def approvals_page(
+    session: AsyncSession, owner_id: str | None, request: PageRequest, state: str
+) -> Sequence[tuple[ApprovalRow, ScriptRow, int]]:
+    """With the number of the version that asked; newest first, one more than asked for."""
+    query: Any = (
+        select(ApprovalRow, ScriptRow, VersionRow.number)
+        .join(ScriptRow, ScriptRow.id == ApprovalRow.script_id)
+        .join(VersionRow, VersionRow.id == ApprovalRow.version_id)
+        .where(ApprovalRow.state == state)
+        .order_by(ApprovalRow.id.desc())
+        .limit(request.limit + 1)
+    )
+    if owner_id is not None:
+        query = query.where(ScriptRow.owner_id == owner_id)
+    if request.after is not None:
+        query = query.where(ApprovalRow.id < request.after)
+    rows: Sequence[Any] = (await session.execute(query)).all()
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def granted_before(session: AsyncSession, version: VersionRow) -> VersionRow | None:
+    """The newest version before this one that may run: nothing it declares waits or was rejected."""
+    query = (
+        select(VersionRow)
+        .outerjoin(VersionRow.approval)
+        .where(
+            VersionRow.script_id == version.script_id,
+            VersionRow.number < version.number,
+            VersionRow.draft.is_(False),
+            (ApprovalRow.state == "approved") | VersionRow.asked_digest.is_(None),
+        )
+        .order_by(VersionRow.number.desc())
+        .limit(1)
+    )
+    return await session.scalar(query)
+
+
 async def remove_script(session: AsyncSession, script_id: str) -> None:
+    await session.execute(delete(_approvals).where(_approvals.c.script_id == script_id))
     await session.execute(delete(_versions).where(_versions.c.script_id == script_id))
     await session.execute(delete(_scripts).where(_scripts.c.id == script_id))
 

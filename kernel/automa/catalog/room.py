@@ -7,6 +7,8 @@ from fastapi import APIRouter
 
 from automa.audit.change import Changes
 from automa.auth.guard import Guard
+from automa.catalog.approval_endpoints import approval_routes
+from automa.catalog.approvals import Approvals
 from automa.catalog.endpoints import script_routes
 from automa.catalog.inspector import Inspector
 from automa.catalog.intake import Intake
@@ -29,18 +31,21 @@ class Catalog:
     blobs: BlobStore
     intake: Intake
     service: CatalogService
+    approvals: Approvals
     sweeper: Sweeper
 
     @classmethod
     def open(cls, settings: Settings, home: Home, storage: Storage, changes: Changes) -> Self:
         blobs = LocalBlobs(home.blobs, home.scratch)
+        approvals = Approvals.of(settings)
         trees = Trees(home.trees, home.scratch, blobs)
         return cls(
             storage=storage,
             changes=changes,
             blobs=blobs,
             intake=Intake(blobs, settings.uploads, Inspector()),
-            service=CatalogService(trees),
+            service=CatalogService(trees, approvals),
+            approvals=approvals,
             sweeper=Sweeper(storage, blobs, trees, home.scratch),
         )
 
@@ -49,4 +54,5 @@ class Catalog:
         return [
             script_routes(self.service, self.intake, runs, guard, self.changes, self.storage),
             version_routes(self.service, self.intake, self.blobs, guard, self.changes, self.storage),
+            approval_routes(self.service, self.approvals, guard, self.changes, self.storage),
         ]

@@ -1,5 +1,6 @@
 """What scripts and versions look like on the wire."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -7,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from automa.catalog.diff import FileDiff
 from automa.catalog.manifest import Manifest
-from automa.catalog.models import ScriptRow, VersionRow
+from automa.catalog.models import ApprovalRow, ScriptRow, VersionRow
+from automa.catalog.permissions import Permissions, differences
 from automa.catalog.scriptnames import MAX_CHARS
 
 MAX_NOTE_CHARS = 1000
@@ -74,6 +76,7 @@ class ProblemView(BaseModel):
     line: int
     column: int
     message: str
+    file: str | None = Field(None, description="Null: in the entry file.")
 
 
 class ActorView(BaseModel):
@@ -93,6 +96,37 @@ class FileView(BaseModel):
     executable: bool
 
 
+class PermissionsView(BaseModel):
+    """What a version may do; secrets are told by name only."""
+
+    network: bool | list[str] = Field(
+        description="False: nothing. True: whatever the machine can reach. Else the `host:port`s."
+    )
+    secrets: list[str]
+    paths: dict[str, Literal["read", "write"]] = Field(description="Found at `/data/<name>`.")
+    limits: dict[str, float | int] = Field(description="Limits that replace the server's defaults.")
+
+    @classmethod
+    def of(cls, body: dict[str, Any] | None) -> Self:
+        return cls.model_validate(Permissions.from_json(body).to_json())
+
+
+class ApprovalView(BaseModel):
+    """Whether the version may run, as far as its permissions go."""
+
+    state: Literal["not_needed", "needed", "approved", "rejected"]
+    by: ActorView | None = None
+    at: datetime | None = None
+    note: str = ""
+
+    @classmethod
+    def of(cls, row: ApprovalRow | None) -> Self:
+        if row is None:
+            return cls(state="not_needed")
+        body = {"state": row.state, "by": row.decided_by, "at": row.decided_at, "note": row.note}
+        return cls.model_validate(body)
+
+
 class VersionSummary(BaseModel):
     """One snapshot of a script; it never changes."""
 
@@ -107,6 +141,7 @@ class VersionSummary(BaseModel):
     size_bytes: int
     draft: bool
     problem: ProblemView | None
+    approval: ApprovalView
     note: str
     created_at: datetime
     created_by: ActorView
@@ -124,6 +159,7 @@ class VersionView(VersionSummary):
     result_schema: dict[str, Any] | None = Field(
         description="JSON Schema of the result, from the return annotation of `main`; null: any JSON."
     )
+    permissions: PermissionsView
     files: list[FileView]
 
     @classmethod
@@ -136,13 +172,15 @@ class VersionView(VersionSummary):
             "docstring": row.docstring,
             "parameters": row.parameters,
             "result_schema": row.result_schema,
+            "permissions": PermissionsView.of(row.permissions),
             "files": files,
         }
         return cls.model_validate({**_version_fields(row), **more})
 
 
 def _version_fields(row: VersionRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in VersionSummary.model_fields}
+    fields = {name: getattr(row, name) for name in VersionSummary.model_fields}
+    return {**fields, "approval": ApprovalView.of(row.approval)}
 
 
 class ScriptSummary(BaseModel):
@@ -204,3 +242,69 @@ class DiffView(BaseModel):
     old: VersionSummary
     new: VersionSummary
     files: list[FileDiffView]
+
+
+class PermissionChangeView(BaseModel):
+    """One thing that a version may and another may not, or not so much."""
+
+    permission: Literal["network", "secrets", "paths", "limits"]
+    name: str = Field(description="Which host, secret, path or limit; `*` is the whole network.")
+    change: Literal["added", "removed", "changed"]
+    old: str | float | int | None
+    new: str | float | int | None
+
+
+class PermissionsDiffView(BaseModel):
+    """What a version may do, and what of that is new."""
+
+    permissions: PermissionsView
+    approval: ApprovalView
+    against: VersionSummary | None = Field(
+        description="The newest version before it that may run; null: compared with the defaults."
+    )
+    changes: list[PermissionChangeView]
+
+    @classmethod
+    def of(cls, row: VersionRow, old: VersionRow | None) -> Self:
+        before = Permissions.from_json(old.permissions if old else None)
+        found = differences(before, Permissions.from_json(row.permissions))
+        return cls(
+            permissions=PermissionsView.of(row.permissions),
+            approval=ApprovalView.of(row.approval),
+            against=VersionSummary.of(old) if old else None,
+            changes=[PermissionChangeView.model_validate(asdict(one)) for one in found],
+        )
+
+
+class DecisionNote(_Body):
+    """Why, for whoever asked."""
+
+    note: Note = ""
+
+
+class ApprovalRequestView(BaseModel):
+    """Permissions that a script asks for, and what was decided."""
+
+    id: str
+    script_id: str
+    script_name: str
+    owner_id: str
+    version_id: str = Field(description="The version that asked last.")
+    version_number: int
+    permissions: PermissionsView = Field(description="Only what needs approval.")
+    requested_at: datetime
+    approval: ApprovalView
+
+    @classmethod
+    def of(cls, row: ApprovalRow, script: ScriptRow, number: int) -> Self:
+        return cls(
+            id=row.id,
+            script_id=script.id,
+            script_name=script.name,
+            owner_id=script.owner_id,
+            version_id=row.version_id,
+            version_number=number,
+            permissions=PermissionsView.of(row.permissions),
+            requested_at=row.requested_at,
+            approval=ApprovalView.of(row),
+        )

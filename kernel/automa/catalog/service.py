@@ -11,20 +11,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from automa.audit.change import Change
 from automa.auth.caller import Caller
 from automa.catalog import repository
+from automa.catalog.approvals import Approvals, Decision
 from automa.catalog.manifest import Manifest
 from automa.catalog.models import ScriptRow, VersionRow
 from automa.catalog.package import Package
-from automa.catalog.repository import ScriptWithCurrent
+from automa.catalog.permissions import NOTHING, Permissions
+from automa.catalog.repository import ScriptWithCurrent, Waiting
 from automa.catalog.scriptnames import checked_name, name_key
 from automa.catalog.source import JsonObject
 from automa.catalog.trees import Trees
 from automa.errors import Conflict, FieldError, NotFound, PreconditionFailed
 from automa.http.pagination import PageRequest
+from automa.sdk.runs import Limits
 from automa.storage.blobs import disk_errors
 from automa.storage.tables import new_id, utc_now
 
 MAX_VERSIONS = 10_000
 NO_LIMITS: Mapping[str, Any] = {}
+_NOTHING = NOTHING.to_json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,17 @@ class RunnableVersion:
     call_main: bool
     schema: JsonObject
     result_schema: JsonObject | None
+    permissions: JsonObject
+    """What it may do: a whole `Permissions.to_json()`."""
+    approved: JsonObject | None
+    """The part of it that was approved; None if nothing needed to be."""
+
+    def limits(self, defaults: Limits) -> Limits:
+        """What its runs may use if nobody says otherwise."""
+        if not self.permissions["limits"]:
+            return defaults
+        permissions = Permissions.from_json(self.permissions)
+        return permissions.limits_in_force(Permissions.from_json(self.approved), defaults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +89,9 @@ class RunsOfScript(Protocol):
 class CatalogService:
     """Everything about scripts. Opens no transaction: whoever calls does."""
 
-    def __init__(self, trees: Trees) -> None:
+    def __init__(self, trees: Trees, approvals: Approvals) -> None:
         self._trees = trees
+        self._approvals = approvals
 
     async def create(
         self, change: Change, caller: Caller, name: str, wanted: NewVersion, description: str = ""
@@ -92,7 +108,7 @@ class CatalogService:
             "created_at": now, "updated_at": now,
         }  # fmt: skip
         await repository.add_script(change.session, row)
-        version = await self._add_version(change, ScriptRow(**row), wanted)
+        version = await self._add_version(change, caller, ScriptRow(**row), wanted)
         change.audit("script.create", "script", script_id, name=name, digest=version["digest"])
         change.emit("script.created", script_id, owner_id=caller.user_id, script_name=name)
         return await self.get(change.session, caller, script_id)
@@ -106,7 +122,7 @@ class CatalogService:
         """
         wanted.package.require_usable(wanted.draft)
         script = await self._editable(change, caller, script_id, revision)
-        version = await self._add_version(change, script, wanted)
+        version = await self._add_version(change, caller, script, wanted)
         number, digest = version["number"], version["digest"]
         change.audit("script.add_version", "script", script_id, number=number, digest=digest)
         change.emit("script.version_added", script_id, owner_id=script.owner_id, number=number)
@@ -115,11 +131,15 @@ class CatalogService:
     async def make_current(
         self, change: Change, caller: Caller, script_id: str, reference: str, revision: int | None = None
     ) -> ScriptWithCurrent:
-        """Roll back, or forward. History stays as it is. Raises NotFound, Conflict for a draft."""
+        """Roll back, or forward. History stays as it is.
+
+        Raises NotFound, Conflict for a draft, ApprovalNeeded.
+        """
         script = await self._editable(change, caller, script_id, revision)
         version = await self.version(change.session, caller, script_id, reference)
         if version.draft:
             raise Conflict(f"Version {version.number} is a draft: it cannot be made current.")
+        self._approvals.require_granted(_waiting(version))
         await _touch(change, script, current_version_id=version.id)
         change.audit("script.make_current", "script", script_id, number=version.number, digest=version.digest)
         change.emit("script.current_changed", script_id, owner_id=script.owner_id, number=version.number)
@@ -232,18 +252,47 @@ class CatalogService:
         row = await self.version(session, caller, script_id, reference or str(script.last_number))
         return Manifest.from_json(row.manifest)
 
+    async def decide(
+        self, change: Change, caller: Caller, script_id: str, reference: str, decision: Decision, note: str
+    ) -> VersionRow:
+        """Approve or reject what a version declares, for all versions of the script that declare the same.
+
+        The one that asked last becomes the current version if it was to, and no newer one has since.
+        Raises NotFound, Forbidden, Conflict.
+        """
+        script, current = await self.get(change.session, caller, script_id)
+        version = await self.version(change.session, caller, script_id, reference)
+        waited = await self._approvals.decide(change, caller, script, version, decision, note)
+        if waited is not None and (current is None or waited.number > current.number):
+            await _touch(change, script, current_version_id=waited.id)
+            change.emit("script.current_changed", script_id, owner_id=script.owner_id, number=waited.number)
+        return await self.version(change.session, caller, script_id, reference)
+
+    async def newest_asking(self, session: AsyncSession, script_id: str) -> int | None:
+        """The number of the newest version that asks for more than the defaults, whatever was decided."""
+        found = await repository.newest_waiting(session, script_id)
+        return found.number if found else None
+
+    async def granted_before(self, session: AsyncSession, version: VersionRow) -> VersionRow | None:
+        """The version before this one that was allowed to run, to be compared with."""
+        return await repository.granted_before(session, version)
+
     async def runnable(
         self, session: AsyncSession, caller: Caller, script_id: str, version_id: str | None = None
     ) -> RunnableVersion:
-        """What to run. One query. Raises NotFound, Conflict for drafts."""
+        """What to run. One query. Raises NotFound, Conflict for drafts, ApprovalNeeded."""
         row = await repository.runnable(session, script_id, version_id)
         if row is None:
             raise NotFound("There is no such script.")
         caller.require_sight(row.owner_id, "such script")
         if row.version_id is None and version_id is not None:
             raise NotFound("The script has no such version.")
+        if row.version_id is None:
+            self._approvals.require_granted(await repository.newest_waiting(session, script_id))
         if row.version_id is None or row.draft:
             raise Conflict("This is a draft: it cannot run until its problem is fixed in a new version.")
+        if row.approval is not None:
+            self._approvals.require_granted(Waiting(row.number, row.approval, row.asked))
         return RunnableVersion(
             script_id=script_id,
             script_name=row.name,
@@ -255,6 +304,8 @@ class CatalogService:
             call_main=row.kind == "function",
             schema=row.parameters,
             result_schema=row.result_schema,
+            permissions=row.permissions or _NOTHING,
+            approved=row.asked,
         )
 
     async def tree(self, digest: str) -> Path:
@@ -274,12 +325,19 @@ class CatalogService:
             )
         return script
 
-    async def _add_version(self, change: Change, script: ScriptRow, wanted: NewVersion) -> dict[str, Any]:
+    async def _add_version(
+        self, change: Change, caller: Caller, script: ScriptRow, wanted: NewVersion
+    ) -> dict[str, Any]:
         if script.last_number >= MAX_VERSIONS:
             raise Conflict(f"The script has {MAX_VERSIONS} versions; that is the limit.")
-        row = _version_row(change, script, wanted)
+        permissions = wanted.package.inspection.permissions
+        asked = None if wanted.draft else self._approvals.asked(permissions)
+        row = _version_row(change, script, wanted) | {"asked_digest": asked.digest if asked else None}
         await repository.add_version(change.session, row)
         becomes_current = not row["draft"] and (wanted.make_current or script.current_version_id is None)
+        if asked is not None:
+            state = await self._approvals.ask(change, caller, script, row, asked, becomes_current)
+            becomes_current = becomes_current and state == "approved"
         current = {"current_version_id": row["id"]} if becomes_current else {}
         await _touch(change, script, last_number=row["number"], **current)
         return row
@@ -294,11 +352,17 @@ def _version_row(change: Change, script: ScriptRow, wanted: NewVersion) -> dict[
         "digest": wanted.package.digest, "manifest": manifest.to_json(), "entry": manifest.entry,
         "size_bytes": manifest.size, "kind": inspection.kind, "parameters": inspection.schema,
         "result_schema": inspection.result_schema,
-        "docstring": inspection.docstring, "draft": wanted.draft,
+        "docstring": inspection.docstring, "permissions": inspection.permissions.to_json(),
+        "draft": wanted.draft,
         "problem": problem.to_json() if problem else None,
         "note": wanted.note, "created_at": utc_now(),
         "created_by": {name: actor[name] for name in ("kind", "id", "name")},
     }  # fmt: skip
+
+
+def _waiting(version: VersionRow) -> Waiting | None:
+    approval = version.approval
+    return Waiting(version.number, approval.state, approval.permissions) if approval else None
 
 
 async def _touch(change: Change, script: ScriptRow, **values: Any) -> None:

@@ -20,9 +20,12 @@ class Problem:
     line: int
     column: int
     message: str
+    file: str | None = None
+    """Where, if not in the entry file."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"line": self.line, "column": self.column, "message": self.message}
+        where = {"file": self.file} if self.file else {}
+        return {"line": self.line, "column": self.column, "message": self.message, **where}
 
 
 class SourceError(Exception):
@@ -32,6 +35,12 @@ class SourceError(Exception):
         super().__init__(message)
         self.problem = Problem(max(line, 1), max(column, 1), message)
         self.is_text = is_text
+
+    def in_file(self, name: str) -> "SourceError":
+        """The same problem, in another file than the entry."""
+        found = self.problem
+        self.problem = Problem(found.line, found.column, found.message, name)
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import typer
 from automa.cli.console import Exit, note, told
 from automa.cli.console import run as run_coroutine
 from automa.cli.givensecrets import read_secrets
+from automa.cli.grants import Allowed
 from automa.errors import InvalidPayload, InvalidRequest, SandboxUnavailable
 from automa.sdk.runlog import LogLine, Stream
 from automa.sdk.runs import SECONDS_MOST, BuildsEnvironments, RunState
@@ -47,18 +48,31 @@ def run(
         Path | None,
         typer.Option(help="A new or empty folder for the files in AUTOMA_ARTIFACTS."),
     ] = None,
+    allow_network: Annotated[
+        bool, typer.Option("--allow-network", help="Grant the network that it declares.")
+    ] = False,
+    allow_path: Annotated[
+        list[str] | None,
+        typer.Option(help="Grant a path that it declares: a name of the settings, or name=path. Repeatable."),
+    ] = None,
+    allow_limits: Annotated[
+        bool, typer.Option("--allow-limits", help="Grant limits over the defaults.")
+    ] = False,
+    allow_all: Annotated[bool, typer.Option("--allow-all", help="Grant all that it declares.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Run a script in the sandbox with its output on the terminal.
 
-    Exit codes: 0 it succeeded, 1 it did not, 2 bad usage, 3 no sandbox is available.
+    Exit codes: 0 it succeeded, 1 it did not, 2 bad usage or something is to be granted, 3 no sandbox is
+    available.
     """
     with told(as_json):
         secrets = read_secrets(secret or [])
-    work = _run(file, entry, param or [], params, timeout, secrets, runner, artifacts, as_json)
-    result, limits, name = run_coroutine(work, as_json)
+    allowed = Allowed(allow_network, tuple(allow_path or ()), allow_limits, allow_all)
+    work = _run(file, entry, param or [], params, timeout, secrets, runner, allowed, artifacts, as_json)
+    result, facts = run_coroutine(work, as_json)
     if as_json:
-        print(json.dumps(_report(result, limits, name), ensure_ascii=False))
+        print(json.dumps(_report(result, facts), ensure_ascii=False))
     else:
         _conclude(result)
     raise SystemExit(Exit.OK if result.outcome.state is RunState.SUCCEEDED else Exit.FAILED)
@@ -72,15 +86,18 @@ async def _run(
     timeout_s: float | None,
     secrets: Mapping[str, str],
     runner_name: str | None,
+    allowed: Allowed,
     artifacts: Path | None,
     quiet: bool,
-) -> "tuple[LocalResult, dict[str, Any], str]":
+) -> "tuple[LocalResult, dict[str, Any]]":
     from automa import config
     from automa.catalog.local import inspect_path
     from automa.catalog.parameters import check
+    from automa.catalog.permissions import in_words
     from automa.extend.bundled import bundled_runners
     from automa.runs.artifacts import copy_out
     from automa.runs.choice import Runners
+    from automa.runs.grants import network
     from automa.runs.local import LocalRun, Program, scratch_folder
 
     settings = config.load()
@@ -89,7 +106,10 @@ async def _run(
     async with scratch_folder() as scratch:
         found = await asyncio.to_thread(inspect_path, file, scratch / "app", settings.uploads, entry)
         arguments = check(found.schema, _arguments(found.schema, given, params))
-        limits = settings.limits.to_limits()
+        permissions, defaults = found.permissions, settings.limits.to_limits()
+        allowed.require(permissions, defaults)
+        mounts = allowed.grants(permissions, settings).mounts(permissions)
+        limits = permissions.limits_in_force(permissions, defaults)
         if timeout_s is not None:
             limits = replace(limits, timeout_s=timeout_s)
         # A home of its own: a server's runner may be at work in the real one.
@@ -100,14 +120,28 @@ async def _run(
             runner = await runners.choose(runner_name)
             environment = await _environment(runner, found, settings.home / "environments")
             program = Program(
-                found.folder, found.entry, found.call_main, arguments, found.result_schema, environment
+                found.folder,
+                found.entry,
+                found.call_main,
+                arguments,
+                result_schema=found.result_schema,
+                mounts=mounts,
+                network=network(permissions),
+                environment=environment,
             )
             local = LocalRun(runner, program, limits, scratch, secrets)
             _end_on_signals(local)
+            for words in () if quiet else in_words(permissions):
+                note(f"automa: granted: {words}")
+            facts = {
+                "runner": runner.name,
+                "limits": asdict(limits),
+                "permissions": permissions.to_json(),
+            }
             result = await local.execute(_ignore if quiet else _show)
             if artifacts is not None:
                 await asyncio.to_thread(copy_out, local.attempt_dir, artifacts)
-            return result, asdict(limits), runner.name
+            return result, facts
         finally:
             await runners.close()
 
@@ -206,7 +240,7 @@ def _conclude(result: "LocalResult") -> None:
         note(f"automa: {took}: {outcome.reason or f'exit code {outcome.exit_code}'}")
 
 
-def _report(result: "LocalResult", limits: dict[str, Any], runner: str) -> dict[str, Any]:
+def _report(result: "LocalResult", facts: dict[str, Any]) -> dict[str, Any]:
     from automa.runs.news import moment
 
     outcome = result.outcome
@@ -221,8 +255,7 @@ def _report(result: "LocalResult", limits: dict[str, Any], runner: str) -> dict[
         "started_at": started.isoformat() if started else None,
         "duration_s": round(outcome.duration_s, 6),
         "result": result.result,
-        "runner": runner,
-        "limits": limits,
+        **facts,
         "enforcement": outcome.enforcement,
         "usage": {
             "cpu_s": outcome.usage.cpu_s,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
 
 import typer
 
+from automa.cli import approvals
 from automa.cli.console import run, show
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from automa.audit.change import Change
     from automa.auth.caller import Caller
     from automa.auth.models import UserRow
+    from automa.catalog.models import VersionRow
     from automa.catalog.package import Package
     from automa.catalog.repository import ScriptWithCurrent
     from automa.catalog.room import Catalog
@@ -69,7 +71,11 @@ async def _add(
         async with kernel.changes(operator()) as change:
             caller = _as_owner(await _owner(change.session, email), change.actor)
             found = await _save(catalog, change, caller, name or _name_of(path), wanted)
-        show(_view(found), as_json)
+            newest = await catalog.service.version(
+                change.session, caller, found[0].id, str(found[0].last_number)
+            )
+        shown = {"permissions": "; ".join(_granted(newest))} if newest.approval else {}
+        show({**_view(found), **shown}, as_json)
 
 
 def _name_of(path: Path) -> str:
@@ -140,7 +146,7 @@ async def _show(reference: str, home: Path | None, as_json: bool) -> None:
     from automa.cli.local import local_kernel
 
     async with local_kernel(home) as kernel, kernel.storage.read() as session:
-        found = await _find(session, kernel, reference)
+        found = await find_script(session, kernel, reference)
     if as_json:
         show(ScriptView.of(*found).model_dump(mode="json"), as_json)
         return
@@ -162,9 +168,9 @@ async def _versions(reference: str, home: Path | None, as_json: bool) -> None:
     from automa.http.pagination import PageRequest
 
     async with local_kernel(home) as kernel, kernel.storage.read() as session:
-        script, current = await _find(session, kernel, reference)
+        script, current = await find_script(session, kernel, reference)
         service = open_catalog(kernel).service
-        rows = await service.versions(session, _operator(), script.id, PageRequest(MANY))
+        rows = await service.versions(session, operator_caller(), script.id, PageRequest(MANY))
     current_id = current.id if current else None
     show(
         [{**VersionSummary.of(row).model_dump(mode="json"), "current": row.id == current_id} for row in rows],
@@ -196,9 +202,9 @@ async def _remove(reference: str, keep_runs: bool, home: Path | None, as_json: b
         # The folders of runs that go are left to a server's next look.
         runs = RunsOfScripts(RunFolders(kernel.storage, HomeFolder(kernel.settings.home)))
         async with kernel.changes(operator()) as change:
-            found = await _find(change.session, kernel, reference)
+            found = await find_script(change.session, kernel, reference)
             service = open_catalog(kernel).service
-            await service.delete(change, _operator(), found[0].id, runs, keep_runs=keep_runs)
+            await service.delete(change, operator_caller(), found[0].id, runs, keep_runs=keep_runs)
         show(_view(found), as_json)
 
 
@@ -256,7 +262,7 @@ def open_catalog(kernel: "LocalKernel") -> "Catalog":
     return Catalog.open(kernel.settings, HomeFolder(kernel.settings.home), kernel.storage, kernel.changes)
 
 
-def _operator() -> "Caller":
+def operator_caller() -> "Caller":
     """Whoever has this home sees and may do everything."""
     from automa.auth.caller import Caller
     from automa.cli.local import operator
@@ -303,10 +309,10 @@ async def _all_scripts(
     from automa.http.pagination import PageRequest
 
     service = open_catalog(kernel).service
-    return list(await service.page(session, _operator(), PageRequest(MANY), search=search))
+    return list(await service.page(session, operator_caller(), PageRequest(MANY), search=search))
 
 
-async def _find(session: "AsyncSession", kernel: "LocalKernel", reference: str) -> "ScriptWithCurrent":
+async def find_script(session: "AsyncSession", kernel: "LocalKernel", reference: str) -> "ScriptWithCurrent":
     """By id or, if only one user has it, by name. Raises NotFound, InvalidRequest."""
     from automa.catalog.scriptnames import name_key
     from automa.errors import InvalidRequest, NotFound
@@ -321,7 +327,7 @@ async def _find(session: "AsyncSession", kernel: "LocalKernel", reference: str) 
         raise NotFound(f"There is no script {reference}.")
     if len(found) > 1:
         raise InvalidRequest(f"{len(found)} users have a script {reference}: name it by its id.")
-    return await open_catalog(kernel).service.get(session, _operator(), found[0][0].id)
+    return await open_catalog(kernel).service.get(session, operator_caller(), found[0][0].id)
 
 
 def _view(found: "ScriptWithCurrent") -> dict[str, Any]:
@@ -337,7 +343,16 @@ def _view(found: "ScriptWithCurrent") -> dict[str, Any]:
     }
 
 
+def _granted(version: "VersionRow") -> list[str]:
+    from automa.catalog.permissions import Permissions, in_words
+
+    return in_words(Permissions.from_json(version.permissions))
+
+
 def _described(name: str, parameter: dict[str, Any], schema: dict[str, Any]) -> str:
     kind = parameter.get("type") or ("one of " + str(parameter["enum"]) if "enum" in parameter else "any")
     needed = "required" if name in schema.get("required", ()) else f"default {parameter.get('default')!r}"
     return f"{kind}, {needed}. {parameter.get('description', '')}".rstrip()
+
+
+app.registered_commands += approvals.app.registered_commands

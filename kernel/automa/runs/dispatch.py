@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from automa.audit.change import Change, Changes
+from automa.catalog.permissions import Permissions
 from automa.errors import AutomaError, SandboxUnavailable, Unavailable
 from automa.runs import repository
 from automa.runs.choice import Runners
 from automa.runs.deadlines import Deadlines
+from automa.runs.grants import NO_GRANTS, Grants, network
 from automa.runs.hints import HintListener, Watchers
 from automa.runs.models import RunRow
 from automa.runs.news import Due, Ended, News, Requeued, Started, checked, lost, start_failed
@@ -79,6 +81,7 @@ class Dispatcher:
         trees: Trees,
         bounds: Bounds,
         secrets: Secrets | None = None,
+        grants: Grants = NO_GRANTS,
     ) -> None:
         self._storage = storage
         self._changes = changes
@@ -88,6 +91,7 @@ class Dispatcher:
         self._secrets = secrets
         self._turns = Turns(bounds)
         self._deadlines = Deadlines(self._tell)
+        self._grants = grants
         self._live: dict[str, _Live] = {}
         self._news: list[News] = []
         self._queue_may_hold = True
@@ -263,6 +267,7 @@ class Dispatcher:
     async def _prepare(self, row: RunRow) -> RunSpec:
         attempt_dir = self._home.attempt(row.id, row.attempt)
         attempt_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        permissions = Permissions.from_json(row.permissions)
         spec = RunSpec(
             run_id=row.id,
             attempt=row.attempt,
@@ -272,6 +277,8 @@ class Dispatcher:
             call_main=row.call_main,
             params=row.params,
             limits=Limits.from_json(row.limits),
+            mounts=self._grants.mounts(permissions),
+            network=network(permissions),
             notify_path=self._hints.path,
         )
         write_spec(spec)

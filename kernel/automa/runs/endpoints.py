@@ -1,5 +1,6 @@
 """Runs over HTTP."""
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from automa.runs.models import RunRow
 from automa.runs.repository import RunFilter
 from automa.runs.schemas import (
     AttemptList,
+    ConnectionsView,
     Label,
     PolicyRequest,
     Priority,
@@ -195,6 +197,16 @@ def routes(
         async with storage.read() as session:
             row = await service.get(session, caller, run_id)
             return ResultView(result=await service.result(session, row, attempt))
+
+    @router.get(
+        "/runs/{run_id}/connections",
+        operation_id="list_run_connections",
+        summary="Where it wanted to connect to and might not",
+    )
+    async def list_run_connections(run_id: RunId, caller: Caller = reads) -> ConnectionsView:
+        """Connections that were refused, at most 100: what the script would need in its `network`."""
+        row = await find(run_id, caller)
+        return ConnectionsView(items=await asyncio.to_thread(service.connections, row))
 
     return router
 

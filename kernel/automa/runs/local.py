@@ -18,10 +18,11 @@ from automa.runs.news import lost
 from automa.runs.typed import typed
 from automa.sdk.attempts import RESULT, read_outcome, write_spec
 from automa.sdk.runlog import LogLine
-from automa.sdk.runs import NO_SECRETS, Execution, Limits, Outcome, Runner, RunSpec
+from automa.sdk.runs import NO_SECRETS, Execution, Limits, Mount, Network, Outcome, Runner, RunSpec
 from automa.storage.tables import new_id
 
 ShowLine = Callable[[LogLine], None]
+NO_NETWORK = Network()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Program:
     params: Mapping[str, Any]
     result_schema: dict[str, Any] | None = None
     environment: Path | None = None
+    mounts: tuple[Mount, ...] = ()
+    network: Network = NO_NETWORK
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class LocalRun:
             params=dict(program.params),
             limits=limits,
             environment=program.environment,
+            mounts=program.mounts,
+            network=program.network,
             tie_to_pid=os.getpid(),
             notify_path=folder / "hints",
         )

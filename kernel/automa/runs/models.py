@@ -34,6 +34,8 @@ class RunRow(Base):
     params: Mapped[JsonObject] = mapped_column(Json)
     result_schema: Mapped[JsonObject | None] = mapped_column(Json)
     limits: Mapped[JsonObject] = mapped_column(Json)
+    permissions: Mapped[JsonObject | None] = mapped_column(Json)
+    """What it may do, as its version declares it; null was queued before there were permissions."""
     rerun_of: Mapped[str | None] = mapped_column(Id)
     submitted_by: Mapped[JsonObject] = mapped_column(Json)
 

@@ -16,6 +16,7 @@ from automa.runs.artifact_endpoints import artifact_routes
 from automa.runs.choice import Runners
 from automa.runs.dispatch import Dispatcher
 from automa.runs.endpoints import routes
+from automa.runs.grants import Grants
 from automa.runs.log_endpoints import log_routes
 from automa.runs.ofscript import RunsOfScripts
 from automa.runs.queue import Bounds
@@ -59,8 +60,8 @@ class Runs:
             settings.runs.max_concurrent_per_owner,
             settings.runs.max_concurrent_per_label,
         )
-        given = SecretsOfRuns(secrets, changes)
-        dispatcher = Dispatcher(storage, changes, home, runners, catalog, bounds, given)
+        given, grants = SecretsOfRuns(secrets, changes), Grants(settings.paths, home.path)
+        dispatcher = Dispatcher(storage, changes, home, runners, catalog, bounds, given, grants)
         folders = RunFolders(storage, home)
         return cls(
             storage=storage,

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from automa.catalog.permissions import NOTHING
 from automa.config import BYTES_MOST, CPUS_LEAST, CPUS_MOST, FILES_MOST, PROCESSES_MOST
 from automa.runs.artifacts import Artifact
+from automa.runs.connections import Connection
 from automa.runs.models import AttemptRow, RunRow
 from automa.runs.previews import Preview
 from automa.runs.queue import PRIORITY_LEAST, PRIORITY_MOST
@@ -15,9 +17,11 @@ from automa.runs.retries import ATTEMPTS_MOST
 from automa.sdk.runlog import LogLine
 from automa.sdk.runs import SECONDS_MOST, MiB, Progress, RunState
 
+_NOTHING = NOTHING.to_json()
+
 
 class LimitRequest(BaseModel):
-    """Limits for one run; what is left out keeps the server's default."""
+    """Limits for one run; what is left out keeps what the script declares, else the server's default."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -152,6 +156,9 @@ class RunView(BaseModel):
     cancelling: bool = Field(description="Somebody asked for its end, which has not come yet.")
     params: dict[str, Any]
     limits: dict[str, Any]
+    permissions: dict[str, Any] = Field(
+        description="What it may do, as its version declares: `network`, `secrets`, `paths`, `limits`."
+    )
     enforcement: dict[str, str] = Field(description="How each limit is enforced: hard, soft or none.")
     runner: str
     attempt: int = Field(description="The number of the last attempt, or of the one that is to come.")
@@ -198,6 +205,7 @@ class RunView(BaseModel):
             cancelling=row.cancel_requested_at is not None and not state.is_terminal,
             params=row.params,
             limits=row.limits,
+            permissions=row.permissions or _NOTHING,
             enforcement=row.enforcement,
             runner=row.runner,
             attempt=row.attempt,
@@ -321,6 +329,12 @@ class PreviewView(BaseModel):
             rows=[list(row) for row in preview.rows],
             cut=preview.cut,
         )
+
+
+class ConnectionsView(BaseModel):
+    """Refused connections of a run's last attempt."""
+
+    items: list[Connection]
 
 
 class ResultView(BaseModel):

@@ -17,6 +17,7 @@ from automa.config import Settings
 from automa.errors import Conflict, FieldError, Forbidden, InvalidPayload, NotFound, TooManyRequests
 from automa.http.pagination import PageRequest
 from automa.runs import repository
+from automa.runs.connections import Connection, read_connections
 from automa.runs.models import AttemptRow, RunRow
 from automa.runs.news import CANCELLED_BEFORE_START, CANCELLED_BETWEEN
 from automa.runs.queue import lane_of, rank_of
@@ -63,13 +64,13 @@ class RunService:
         self._room: dict[str | None, int] = {}
 
     async def submit(self, change: Change, caller: Caller, wanted: Submission, runner: str) -> RunRow:
-        """Queue a run. Raises NotFound, Conflict for a draft, InvalidPayload for parameters or limits,
-        Forbidden for a priority that the caller may not give, TooManyRequests for a full queue."""
+        """Queue a run. Raises NotFound, Conflict for a draft, ApprovalNeeded, InvalidPayload for parameters
+        or limits, Forbidden for a priority that the caller may not give, TooManyRequests for a full queue."""
         if wanted.policies.priority > 0 and not caller.may(RAISE):
             raise Forbidden(f"A priority above 0 needs the scope {RAISE}.")
         version = await self._catalog.runnable(change.session, caller, wanted.script_id, wanted.version_id)
         params = check(version.schema, dict(wanted.params))
-        limits = self._limits(caller, wanted.limits)
+        limits = self._limits(caller, wanted.limits, version.limits(self._defaults()))
         await self._require_room(change.session, version.owner_id)
         row = _queued(version, caller, params, limits, runner, wanted.rerun_of)
         row |= self._waiting(row, wanted.policies)
@@ -167,6 +168,10 @@ class RunService:
         except (OSError, ValueError) as error:
             raise NotFound(f"The result of this run can no longer be read: {error}.") from error
 
+    def connections(self, row: RunRow) -> list[Connection]:
+        """What the last attempt wanted to reach and was refused."""
+        return read_connections(self.attempt_dir(row))
+
     async def _require_room(self, session: AsyncSession, owner_id: str) -> None:
         runs = self._settings.runs
         if not await self._take_room(session, None, runs.max_queued):
@@ -203,15 +208,14 @@ class RunService:
     def _defaults(self) -> Limits:
         return self._settings.limits.to_limits()
 
-    def _limits(self, caller: Caller, wanted: Mapping[str, Any]) -> Limits:
-        """The run's limits: a user may ask for less than the defaults, an administrator for more too."""
-        defaults = self._defaults()
+    def _limits(self, caller: Caller, wanted: Mapping[str, Any], defaults: Limits) -> Limits:
+        """The run's limits: a user may ask for less than the script's, an administrator for more too."""
         given = {name: value for name, value in wanted.items() if value is not None}
         if caller.role != "admin":
             over = [name for name, value in given.items() if _exceeds(value, getattr(defaults, name))]
             if over:
                 raise InvalidPayload(
-                    "Only an administrator may raise a limit above the server's default.",
+                    "Only an administrator may raise a limit above the script's.",
                     errors=[
                         FieldError(f"/limits/{name}", f"at most {getattr(defaults, name)}") for name in over
                     ],
@@ -251,6 +255,7 @@ def _queued(
         "params": params,
         "result_schema": version.result_schema,
         "limits": asdict(limits),
+        "permissions": version.permissions,
         "rerun_of": rerun_of,
         "submitted_by": {"kind": actor.kind, "id": actor.id, "name": actor.name},
         "state": RunState.QUEUED.value,

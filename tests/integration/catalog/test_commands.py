@@ -1,13 +1,16 @@
 """`automa script`, on a database of its own."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from automa.auth.scopes import ROLE_SCOPES
 from automa.cli import main
 from automa.cli.console import Exit
+from automa.sdk.actors import SYSTEM, Actor
 from support.archives import zip_of
 
 
@@ -103,3 +106,59 @@ def test_the_examples_load_before_there_is_anybody_and_only_once(automa) -> None
         "user", "add", "ada@example.org", "--password-file", "-", "--json", stdin="blue horse stapler 9"
     )
     assert json.loads(added.stdout)["role"] == "admin"
+
+
+NETWORK = "# /// script\n# [tool.automa]\n# network = ['api.example.org:443']\n# ///\n"
+
+
+async def park(home: Path, source: str) -> None:
+    """A script of bob's, as the API saves it: bob may not grant what it asks for."""
+    from automa.auth.caller import Caller
+    from automa.auth.repository import all_users
+    from automa.catalog.service import NewVersion
+    from automa.cli.local import local_kernel
+    from automa.cli.scripts import open_catalog
+
+    async with local_kernel(home) as kernel:
+        catalog = open_catalog(kernel)
+        package = await catalog.intake.from_source(source.encode())
+        async with kernel.changes(SYSTEM) as change:
+            (bob,) = [user for user in await all_users(change.session) if user.role == "user"]
+            caller = Caller(Actor("user", bob.id, bob.email), bob.id, "user", ROLE_SCOPES["user"])
+            await catalog.service.create(change, caller, "bobs", NewVersion(package))
+
+
+class TestApprovals:
+    @pytest.fixture
+    def bobs(self, automa, ada: str, home: Path) -> str:
+        """A script that waits."""
+        made = automa("user", "add", "bob@example.org", "--password-file", "-", stdin="blue horse stapler 9")
+        assert made.exit_code == 0, made.output
+        asyncio.run(park(home, NETWORK))
+        return "bobs"
+
+    def test_what_waits_is_listed_shown_approved_and_rejected(self, automa, bobs: str) -> None:
+        (waiting,) = json.loads(automa("script", "approvals", "--json").stdout)
+        assert (waiting["script_name"], waiting["approval"]["state"]) == (bobs, "needed")
+        assert "network: api.example.org:443" in automa("script", "approvals").stdout
+        shown = automa("script", "permissions", bobs).stdout
+        assert "compared with  the defaults" in shown
+        assert "added" in shown
+        assert json.loads(automa("script", "show", bobs, "--json").stdout)["current"] is None
+        done = automa("script", "approve", bobs, "--note", "fine", "--json")
+        assert json.loads(done.stdout)["approval"]["note"] == "fine"
+        assert json.loads(automa("script", "show", bobs, "--json").stdout)["current"]["number"] == 1
+        assert "rejected" in automa("script", "reject", bobs, "--version", "1").stdout
+        assert json.loads(automa("script", "approvals", "--json").stdout) == []
+
+    def test_who_owns_the_machine_grants_by_adding(self, automa, ada: str, tmp_path: Path) -> None:
+        path = tmp_path / "asks.py"
+        path.write_text(NETWORK)
+        added = json.loads(automa("script", "add", str(path), "--json").stdout)
+        assert (added["version"], added["permissions"]) == (1, "network: api.example.org:443")
+
+    def test_where_nothing_was_asked_there_is_nothing_to_decide(self, automa, ada: str, hello: Path) -> None:
+        automa("script", "add", str(hello))
+        assert "nothing beyond the defaults" in automa("script", "permissions", "hello").stdout
+        done = automa("script", "approve", "hello")
+        assert (done.exit_code, "needs approval" in done.stderr) == (Exit.FAILED, True)

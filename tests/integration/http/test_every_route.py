@@ -22,13 +22,14 @@ SIGNED_IN = {
 ADMIN = {
     "read_system", "list_users", "create_user", "get_user", "update_user", "delete_user", "reset_password",
     "list_audit", "export_audit", "verify_audit",
-    "list_plugins", "get_plugin", "enable_plugin", "disable_plugin",
+    "list_plugins", "get_plugin", "enable_plugin", "disable_plugin", "approve_version", "reject_version",
 }  # fmt: skip
 READING = {
     "list_scripts", "read_script", "list_versions", "read_version", "diff_versions", "read_version_file",
     "list_runs", "read_run", "read_run_result", "read_run_log", "read_run_log_raw", "stream_run_log",
     "list_run_attempts", "list_artifacts", "read_artifact", "preview_artifact",
     "stream_events", "list_events", "list_tokens", "list_secrets", "read_secret",
+    "list_approvals", "read_version_permissions", "list_run_connections",
 }  # fmt: skip
 WRITING = {
     "create_token", "revoke_token", "create_script", "upload_script", "update_script", "delete_script",
@@ -38,7 +39,10 @@ WRITING = {
 }  # fmt: skip
 """Whoever adds an operation says here who may call it."""
 
-MINE_ALONE = {"list_scripts", "list_runs", "stream_events", "list_events", "list_tokens", "list_secrets"}
+MINE_ALONE = {
+    "list_scripts", "list_runs", "stream_events", "list_events", "list_tokens", "list_secrets",
+    "list_approvals",
+}  # fmt: skip
 """Lists, in which a stranger sees what is the stranger's own: nothing."""
 
 

@@ -1,6 +1,7 @@
 """Decisions about runs, and what becomes of them when their script goes: over the API, with no execution."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from automa.runs.ofscript import RunsOfScripts
 from automa.runs.service import RunService
 from automa.runs.sweep import RunFolders
 from automa.sdk.actors import SYSTEM
+from automa.sdk.attempts import EGRESS
 from automa.sdk.plugin import PluginContext, RunnerDescriptor
 from automa.sdk.runs import RunState
 from automa.storage.session import Storage
@@ -163,6 +165,52 @@ class TestLimits:
         admin = await people("admin")
         answer = await admin.submit(await admin.script(), limits={"timeout_s": 10_000})
         assert answer.json()["limits"]["timeout_s"] == 10_000
+
+
+def declaring(*lines: str) -> str:
+    inner = "".join(f"# {line}\n" for line in lines)
+    return f"# /// script\n# [tool.automa]\n{inner}# ///\n{SOURCE}"
+
+
+class TestPermissions:
+    async def test_a_run_shows_what_it_may_do(self, api: Api) -> None:
+        script = await api.script(source=declaring('secrets = ["A"]', "cpus = 0.5"))
+        found = (await api.submit(script)).json()
+        assert found["permissions"] == {
+            "network": False, "secrets": ["A"], "paths": {}, "limits": {"cpus": 0.5},
+        }  # fmt: skip
+
+    async def test_declared_limits_are_the_defaults_of_its_runs(self, api: Api) -> None:
+        script = await api.script(source=declaring("cpus = 0.5", "timeout_s = 10"))
+        found = (await api.submit(script, limits={"timeout_s": 5})).json()
+        assert (found["limits"]["cpus"], found["limits"]["timeout_s"]) == (0.5, 5)
+        refused = await api.submit(script, limits={"timeout_s": 11})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/limits/timeout_s")
+
+    async def test_a_version_that_waits_for_approval_is_409_with_a_code_of_its_own(
+        self, api: Api, people: Any
+    ) -> None:
+        script = await api.script(source=declaring("network = true", "memory_bytes = 1_000_000_000"))
+        refused = await api.submit(script)
+        assert (refused.status_code, refused.json()["code"]) == (409, "approval_needed")
+        assert (
+            "network: whatever this machine can reach, memory_bytes: 1000000000" in refused.json()["detail"]
+        )
+        admin = await people("admin")
+        done = await admin.http.post(f"/scripts/{script}/versions/1/approve", json={})
+        assert done.status_code == 200, done.text
+        found = (await api.submit(script)).json()
+        assert (found["permissions"]["network"], found["limits"]["memory_bytes"]) == (True, 1_000_000_000)
+        again = await api.http.post(f"/runs/{found['id']}/rerun")
+        assert again.json()["limits"] == found["limits"]
+
+    async def test_where_it_wanted_to_connect_to_is_listed(self, api: Api, bench: Any) -> None:
+        run_id = await api.run(await api.script())
+        path = f"/runs/{run_id}/connections"
+        assert (await api.http.get(path)).json() == {"items": []}
+        refused = {"host": "a.org", "port": 443, "reason": "No.", "count": 1, "first_at": 1.5}
+        (bench.attempt_dir(run_id) / EGRESS).write_text(json.dumps([refused]))
+        assert (await api.http.get(path)).json() == {"items": [refused]}
 
 
 class TestFullQueue:
