@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from automa.catalog.declaration import Declaration, read_declaration
 from automa.catalog.dependencies import read_dependencies
 from automa.catalog.docstrings import Documentation, read_docstring
+from automa.catalog.inline import read_block
 from automa.catalog.names import Names, is_writable
 from automa.catalog.permissions import NOTHING, Permissions
 from automa.catalog.signature import ANY_OBJECT, Function, result_schema_of, schema_of
