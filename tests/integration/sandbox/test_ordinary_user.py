@@ -41,7 +41,7 @@ def shown_to_everybody(*paths: Path) -> list[str]:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="all other tests run as an ordinary user already")
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["test_escape.py", "test_limits.py", "test_artifacts.py"])
+@pytest.mark.parametrize("name", ["test_escape.py", "test_limits.py", "test_artifacts.py", "test_egress.py"])
 def test_the_contract_holds_for_an_ordinary_user(name: str, open_folder: Path) -> None:
     paths = {ROOT, Path(sys.prefix), Path(sys.base_prefix)}
     command = [
