@@ -6,7 +6,7 @@ from pathlib import Path
 
 from automa.sdk.runs import Mount, RunSpec
 from automa_sandbox.artifacts import FOLDER as ARTIFACTS
-from automa_sandbox.etc import BOUND, CERTIFICATES, GROUP, PASSWD
+from automa_sandbox.etc import BOUND, CERTIFICATES, GROUP, PASSWD, RESOLVER
 from automa_sandbox.interpreter import Interpreter, site_folders
 
 APP, WORK, HARNESS, ENVIRONMENT = "/app", "/work", "/automa", "/environment"
@@ -33,6 +33,7 @@ ARGS_FD, SECCOMP_FD, INFO_FD, PASSWD_FD, GROUP_FD = range(5, 10)
 
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _NAMESPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
+_HOST_NETWORK = ("--share-net", "--ro-bind-try", "/etc/resolv.conf", RESOLVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def arguments(plan: Plan, spec: RunSpec) -> bytes:
     """The options of one run, as bubblewrap reads them from a descriptor."""
     options = [
         *plan.head,
-        *(("--share-net",) if spec.network.mode == "host" else ()),
+        *(_HOST_NETWORK if spec.network.mode == "host" else ()),
         *(_scratch_of_shim(plan.scratch) if plan.as_root else _scratch_of_bubblewrap(spec.limits.disk_bytes)),
         *plan.tail,
         *bind_read_only(str(spec.app_dir), APP),

@@ -7,6 +7,9 @@ from pathlib import Path
 PASSWD, GROUP = "/.passwd", "/.group"
 """Where each run's own user is described; its /etc leads there."""
 
+RESOLVER = "/.resolv.conf"
+"""How names are looked up, for runs that share the host's network; for the others there is nothing."""
+
 CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -48,7 +51,7 @@ def _signature(host: Path) -> str:
         except OSError:
             continue
         seen.append((name, stat.st_mtime_ns, stat.st_size))
-    return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((RESOLVER, seen)).encode()).hexdigest()[:16]
 
 
 def _fill(draft: Path, host: Path) -> None:
@@ -62,6 +65,7 @@ def _fill(draft: Path, host: Path) -> None:
         (draft / "localtime").symlink_to(localtime.readlink())
     (draft / "hosts").write_text("127.0.0.1 localhost automa\n::1 localhost automa\n")
     (draft / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
+    (draft / "resolv.conf").symlink_to(RESOLVER)
     (draft / "passwd").symlink_to(PASSWD)
     (draft / "group").symlink_to(GROUP)
     _open_to_all(draft)

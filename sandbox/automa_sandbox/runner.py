@@ -5,7 +5,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from automa.sdk import attempts
@@ -67,6 +67,17 @@ class BubblewrapRunner:
             else:
                 return ShimExecution(forked.handle)
         raise SandboxFailed("The sandbox host ended twice while it started this run.")
+
+    async def build_environment(
+        self, requirements: Sequence[str], requires_python: str | None, folder: Path
+    ) -> Path:
+        """Installed packages for `RunSpec.environment`. Raises SandboxFailed."""
+        from automa_sandbox.environments.build import Builder, Request, find_uv, require_python
+
+        version = (await self.found())["python_version"]
+        require_python(version, requires_python)
+        builder = Builder(self, folder, find_uv())
+        return (await builder.build(Request(tuple(requirements), version))).folder
 
     async def adopt(self, attempt_dir: Path) -> ShimExecution | None:
         """The live attempt of that folder, or None if its shim is dead or never was."""

@@ -37,6 +37,8 @@ class LocalProgram:
     digest: str
     folder: Path
     """Its files, read-only, to be shown to the run."""
+    dependencies: tuple[str, ...] = ()
+    requires_python: str | None = None
 
 
 def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | None = None) -> LocalProgram:
@@ -53,7 +55,15 @@ def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | N
     call_main = package.inspection.kind == "function"
     found = package.inspection
     return LocalProgram(
-        path.stem, manifest.entry, call_main, found.schema, found.result_schema, package.digest, folder
+        path.stem,
+        manifest.entry,
+        call_main,
+        found.schema,
+        found.result_schema,
+        package.digest,
+        folder,
+        tuple(found.dependencies),
+        found.requires_python,
     )
 
 

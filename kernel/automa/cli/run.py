@@ -14,12 +14,14 @@ import typer
 from automa.cli.console import Exit, note, told
 from automa.cli.console import run as run_coroutine
 from automa.cli.givensecrets import read_secrets
-from automa.errors import InvalidPayload, InvalidRequest
+from automa.errors import InvalidPayload, InvalidRequest, SandboxUnavailable
 from automa.sdk.runlog import LogLine, Stream
-from automa.sdk.runs import SECONDS_MOST, RunState
+from automa.sdk.runs import SECONDS_MOST, BuildsEnvironments, RunState
 
 if TYPE_CHECKING:
+    from automa.catalog.local import LocalProgram
     from automa.runs.local import LocalResult, LocalRun
+    from automa.sdk.runs import Runner
 
 app = typer.Typer(add_completion=False)
 
@@ -96,7 +98,10 @@ async def _run(
         )
         try:
             runner = await runners.choose(runner_name)
-            program = Program(found.folder, found.entry, found.call_main, arguments, found.result_schema)
+            environment = await _environment(runner, found, settings.home / "environments")
+            program = Program(
+                found.folder, found.entry, found.call_main, arguments, found.result_schema, environment
+            )
             local = LocalRun(runner, program, limits, scratch, secrets)
             _end_on_signals(local)
             result = await local.execute(_ignore if quiet else _show)
@@ -116,6 +121,16 @@ def _require_empty(folder: Path) -> None:
         raise InvalidPayload(f"--artifacts {folder} cannot be used: {error.strerror}.") from error
     if not is_empty:
         raise InvalidPayload(f"--artifacts {folder} is not empty.")
+
+
+async def _environment(runner: "Runner", program: "LocalProgram", folder: Path) -> Path | None:
+    """The packages that the program declares. They stay, so that its next run need not wait for them."""
+    if not program.dependencies and program.requires_python is None:
+        return None
+    if not isinstance(runner, BuildsEnvironments):
+        raise SandboxUnavailable(f"The runner {runner.name} cannot install the dependencies of a script.")
+    note(f"automa: packages: {', '.join(program.dependencies) or 'none'}")
+    return await runner.build_environment(program.dependencies, program.requires_python, folder)
 
 
 def _arguments(schema: dict[str, Any], given: list[str], params: str | None) -> dict[str, Any]:

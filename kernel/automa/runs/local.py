@@ -33,6 +33,7 @@ class Program:
     call_main: bool
     params: Mapping[str, Any]
     result_schema: dict[str, Any] | None = None
+    environment: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class LocalRun:
             call_main=program.call_main,
             params=dict(program.params),
             limits=limits,
+            environment=program.environment,
             tie_to_pid=os.getpid(),
             notify_path=folder / "hints",
         )

@@ -3,11 +3,11 @@
 The small sandbox processes import this room too, so it must stay cheap to import.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 
 class RunState(StrEnum):
@@ -265,6 +265,20 @@ class Execution(Protocol):
 
     def close(self) -> None:
         """Let go of the handle without touching the run."""
+        ...
+
+
+@runtime_checkable
+class BuildsEnvironments(Protocol):
+    """A runner that can also install the packages that a script declares."""
+
+    async def build_environment(
+        self, requirements: Sequence[str], requires_python: str | None, folder: Path
+    ) -> Path:
+        """What `RunSpec.environment` takes: built in a sandbox, and kept below `folder`, unless it is there.
+
+        `requirements` are names with versions, nothing else. Raises SandboxFailed.
+        """
         ...
 
 

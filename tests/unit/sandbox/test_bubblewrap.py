@@ -48,6 +48,11 @@ class TestArguments:
         assert len(writable) == (4 if plan.as_root else 0)
         assert not {"--dev-bind", "--bind-try", "--share-net"} & set(options)
 
+    def test_only_who_shares_the_host_s_network_learns_how_names_are_looked_up(self, plan: Plan) -> None:
+        shared = arguments(plan, spec(network=Network("host"))).decode().split("\0")
+        assert has(shared, "--share-net", "--ro-bind-try", "/etc/resolv.conf", "/.resolv.conf")
+        assert "/.resolv.conf" not in options_of(plan)
+
     def test_the_root_is_sealed_last(self, plan: Plan) -> None:
         options = options_of(plan)
         assert options.index("--remount-ro") > max(at for at, one in enumerate(options) if one == "--ro-bind")
