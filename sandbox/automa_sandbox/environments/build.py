@@ -28,10 +28,6 @@ _LINES_SHOWN = 15
 _ARCHIVE, _LOCK = "environment.tar", "requirements.lock"
 
 
-class BuildFailed(SandboxFailed):
-    """The environment was not built; the log of the attempt has uv's own words."""
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What an environment is to hold, and for which version of Python (`3.11`)."""
@@ -56,7 +52,7 @@ class Built:
 
 
 def find_uv() -> Path:
-    """The uv that came with pip, or the one on PATH. Raises BuildFailed."""
+    """The uv that came with pip, or the one on PATH. Raises SandboxFailed."""
     spec = importlib.util.find_spec("uv")
     if spec is not None:
         from uv import find_uv_bin
@@ -65,14 +61,14 @@ def find_uv() -> Path:
             return Path(find_uv_bin()).resolve()
     found = shutil.which("uv")
     if found is None:
-        raise BuildFailed("Dependencies are installed by uv, which is not here: pip install uv.")
+        raise SandboxFailed("Dependencies are installed by uv, which is not here: pip install uv.")
     return Path(found).resolve()
 
 
 def require_python(version: str, wanted: str | None) -> None:
-    """Raises BuildFailed if scripts run on another Python than `requires-python` asks for."""
+    """Raises SandboxFailed if scripts run on another Python than `requires-python` asks for."""
     if wanted is not None and not SpecifierSet(wanted).contains(version, prereleases=True):
-        raise BuildFailed(f"The script requires Python {wanted}; scripts run on {version} here.")
+        raise SandboxFailed(f"The script requires Python {wanted}; scripts run on {version} here.")
 
 
 class Builder:
@@ -92,7 +88,7 @@ class Builder:
             return None
 
     async def build(self, request: Request) -> Built:
-        """Build it unless it is there. Raises BuildFailed, SandboxFailed."""
+        """Build it unless it is there. Raises SandboxFailed."""
         if found := self.find(request):
             return found
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +133,7 @@ class Builder:
         if outcome is None or outcome.state is not RunState.SUCCEEDED:
             reason = outcome.reason if outcome else "its supervisor is gone"
             said = await asyncio.to_thread(_last_words, attempt_dir)
-            raise BuildFailed(f"The environment could not be built: {reason}.\n{said}".rstrip())
+            raise SandboxFailed(f"The environment could not be built: {reason}.\n{said}".rstrip())
 
     def _keep(self, request: Request, work: Path) -> None:
         """It appears whole or not at all; whoever was faster has built the same."""
@@ -148,7 +144,7 @@ class Builder:
             unpack(collected[_ARCHIVE], draft / "environment")
             shutil.copyfile(collected[_LOCK], draft / _LOCK)
         except (KeyError, OSError, ArchiveRefused) as error:
-            raise BuildFailed(f"The environment could not be taken out of the sandbox: {error}.") from error
+            raise SandboxFailed(f"The environment could not be taken out of the sandbox: {error}.") from error
         draft.chmod(0o755)
         with contextlib.suppress(OSError):
             draft.rename(self._folder / request.key)

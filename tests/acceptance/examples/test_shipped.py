@@ -15,8 +15,8 @@ class TestShipped:
         assert not example.title.endswith(".")
         assert len(example.description) > 80
 
-    def test_an_example_needs_the_standard_library_only(self, example: Example) -> None:
-        own = {path.stem for path in example.path.iterdir()}
+    def test_an_example_needs_the_standard_library_and_automa_only(self, example: Example) -> None:
+        own = {"automa", *(path.stem for path in example.path.iterdir())}
         for file in example.path.rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from automa.sdk.errors import SandboxFailed
 from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import BuildsEnvironments, Runner
-from automa_sandbox.environments.build import Builder, BuildFailed, Request, find_uv
+from automa_sandbox.environments.build import Builder, Request, find_uv
 from automa_sandbox.runner import BubblewrapRunner
 from support.lab import Lab
 
@@ -43,14 +44,14 @@ class TestBuild:
     async def test_a_failure_is_told_in_uv_s_words_and_leaves_nothing(
         self, runner: BubblewrapRunner, tmp_path: Path
     ) -> None:
-        with pytest.raises(BuildFailed, match="iniconfig"):
+        with pytest.raises(SandboxFailed, match="iniconfig"):
             await runner.build_environment(["iniconfig==0.0.0.1"], None, tmp_path / "kept")
         assert list((tmp_path / "kept").iterdir()) == []
 
     async def test_another_version_of_python_is_refused_before_anything_is_fetched(
         self, runner: BubblewrapRunner, tmp_path: Path
     ) -> None:
-        with pytest.raises(BuildFailed, match="requires Python <3"):
+        with pytest.raises(SandboxFailed, match="requires Python <3"):
             await runner.build_environment([], "<3", tmp_path / "kept")
         assert not (tmp_path / "kept").exists()
 
