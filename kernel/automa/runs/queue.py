@@ -1,4 +1,4 @@
-"""Whose turn it is: which of the runs that wait may start now. No database and no clock.
+"""Whose turn it is: which of the runs that wait may start now. No database, and no clock that jumps.
 
 Runs wait in *lanes*: those of one script with the same limited labels. What holds the first of a lane back
 holds back all of it, so the first few of every lane are all that has to be looked at.
@@ -8,10 +8,11 @@ over more often. Each `PATIENCE` times that an owner is passed over count as one
 waits for ever. Within an owner's runs `rank` says who is first (`rank_of`).
 """
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
@@ -25,6 +26,29 @@ HEAD_START_MS = 3_600_000
 def rank_of(queued_at: datetime, priority: int) -> int:
     """The place among an owner's runs, the lowest first: priority, and age so that a low one has its turn."""
     return int(queued_at.timestamp() * 1000) - priority * HEAD_START_MS
+
+
+class QueueClock:
+    """The time by which runs are ranked: begins with the wall clock, and goes on whatever that one does.
+
+    The wall clock may be put back. The order of submission holds all the same: this clock runs by the
+    monotonic one, and begins with the newest run that waits, if that is later.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
+        self._ahead_s = wall() - monotonic()
+
+    def begin_after(self, newest: datetime) -> None:
+        """What is queued from now on is younger than a run that was queued at `newest`."""
+        self._ahead_s = max(self._ahead_s, newest.timestamp() + 0.001 - self._monotonic())
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._monotonic() + self._ahead_s, UTC)
 
 
 def lane_of(script_id: str, labels: Iterable[str], limited: Mapping[str, int]) -> str:

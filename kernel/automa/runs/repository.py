@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -24,7 +24,7 @@ from automa.audit.change import Change
 from automa.catalog.models import ScriptRow
 from automa.http.pagination import PageRequest
 from automa.runs.models import AttemptRow, LabelRow, RunRow
-from automa.runs.queue import Candidate
+from automa.runs.queue import HEAD_START_MS, Candidate
 from automa.sdk.runs import RunState
 from automa.storage.batch import Prepared
 
@@ -143,6 +143,13 @@ async def count_waiting(session: AsyncSession, owner_id: str | None = None) -> i
     if owner_id is None:
         return await session.scalar(_COUNT_WAITING) or 0
     return await session.scalar(_COUNT_WAITING_OF, {"owner": owner_id}) or 0
+
+
+async def newest_arrival(session: AsyncSession) -> datetime | None:
+    """When the last of the runs that have not ended was queued, by the clock of the queue."""
+    arrived = func.max(RunRow.rank + RunRow.priority * HEAD_START_MS)
+    at_ms = await session.scalar(select(arrived).where(RunRow.state.in_(UNFINISHED)))
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 async def heads(session: AsyncSession, most: int) -> list[Candidate]:

@@ -82,6 +82,8 @@ class Runs:
         ]
 
     async def start(self) -> None:
+        async with self.storage.read() as session:
+            await self.service.start(session)
         await self.dispatcher.start()
 
     async def look_for_sandbox(self) -> None:

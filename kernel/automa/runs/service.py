@@ -20,7 +20,7 @@ from automa.runs import repository
 from automa.runs.connections import Connection, read_connections
 from automa.runs.models import AttemptRow, RunRow
 from automa.runs.news import CANCELLED_BEFORE_START, CANCELLED_BETWEEN
-from automa.runs.queue import lane_of, rank_of
+from automa.runs.queue import QueueClock, lane_of, rank_of
 from automa.runs.repository import RunFilter
 from automa.sdk.attempts import RESULT, read_progress
 from automa.sdk.runs import Limits, Progress, RunState
@@ -62,6 +62,12 @@ class RunService:
         self._home = home
         self._catalog = catalog
         self._room: dict[str | None, int] = {}
+        self._clock = QueueClock()
+
+    async def start(self, session: AsyncSession) -> None:
+        """Whoever comes now stands behind those who wait, whatever time it is."""
+        if newest := await repository.newest_arrival(session):
+            self._clock.begin_after(newest)
 
     async def submit(self, change: Change, caller: Caller, wanted: Submission, runner: str) -> RunRow:
         """Queue a run. Raises NotFound, Conflict for a draft, ApprovalNeeded, InvalidPayload for parameters
@@ -200,7 +206,7 @@ class RunService:
             "priority": wanted.priority,
             "labels": list(wanted.labels),
             "lane": lane_of(row["script_id"], wanted.labels, runs.max_concurrent_per_label),
-            "rank": rank_of(queued_at, wanted.priority),
+            "rank": rank_of(self._clock.now(), wanted.priority),
             "expires_at": queued_at + timedelta(seconds=expires_in_s) if expires_in_s else None,
             "retry": dict(wanted.retry) if wanted.retry else None,
         }
