@@ -271,15 +271,14 @@ def import_all(package: str) -> None:
 
 
 def hooks_page() -> str:
-    from automa.sdk import API_VERSION, hookspecs, plugin
+    from automa.sdk import API_VERSION, checks, hookspecs, plugin
 
     families: dict[str, list[str]] = {"register": [], "on": [], "resolve": []}
     for name, function in vars(hookspecs).items():
         if hasattr(function, f"{hookspecs.PROJECT}_spec"):
             families[name.partition("_")[0]].append(hook_section(name, function))
-    kinds = [
-        kind for kind in vars(plugin).values() if inspect.isclass(kind) and dataclasses.is_dataclass(kind)
-    ]
+    named = {**vars(plugin), **vars(checks)}.values()
+    kinds = [kind for kind in named if inspect.isclass(kind) and dataclasses.is_dataclass(kind)]
     values = [f"### {kind.__name__}\n\n{prose(kind.__doc__)}\n\n{fields_of(kind)}" for kind in kinds]
     intro = prose(hookspecs.__doc__)
     return f"""

@@ -203,12 +203,11 @@ class _TomlSource(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         home = Path(self.current_state.get("home") or Path.home() / ".automa")
-        named = os.environ.get("AUTOMA_CONFIG")
-        path = (Path(named) if named else home / "automa.toml").expanduser()
+        path = _file_in(home)
         try:
             return tomllib.loads(path.read_text("utf-8"))
         except FileNotFoundError:
-            if named:
+            if os.environ.get("AUTOMA_CONFIG"):
                 raise ConfigError(f"AUTOMA_CONFIG names {path}, which is not there") from None
             return {}
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
@@ -231,6 +230,30 @@ def load(**flags: Any) -> Settings:
             "secrets_key_file": key_file and key_file.expanduser().absolute(),
         }
     )
+
+
+def defaults(home: Path | None = None) -> Settings:
+    """What is left where the settings cannot be read: the defaults, in the home that was meant."""
+    meant = home or Path(os.environ.get("AUTOMA_HOME") or Path.home() / ".automa")
+    return Settings.model_construct(home=meant.expanduser().absolute())
+
+
+def settings_file(settings: Settings) -> Path | None:
+    """The file that settings are read from, if there is one."""
+    path = _file_in(settings.home)
+    return path if path.exists() else None
+
+
+def unknown_variables() -> list[str]:
+    """Environment variables that look like settings of ours and are none."""
+    known = {name.upper() for name in Settings.model_fields} | {"CONFIG", "DATABASE_URL_FILE"}
+    ours = (name for name in os.environ if name.upper().startswith("AUTOMA_"))
+    return sorted(name for name in ours if name.upper().removeprefix("AUTOMA_").split("__")[0] not in known)
+
+
+def _file_in(home: Path) -> Path:
+    named = os.environ.get("AUTOMA_CONFIG")
+    return (Path(named) if named else home / "automa.toml").expanduser()
 
 
 def _from_files() -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from automa.sdk.runs import Limits, Usage
 
 _V1 = ("memory", "pids", "cpu", "cpuacct")
-_NEEDED = ("memory", "pids")
+NEEDED = ("memory", "pids")
 _PERIOD_US, _LEAST_QUOTA_US = 100_000, 1000
 """The kernel refuses a smaller share than the latter, and a limit that is refused limits nothing."""
-_LEAF = "automa-server"
+LEAF = "automa-server"
 PREFIX = "automa-"
 """What the groups of every installation are called, before something of their own."""
 _RUN = "run-"
@@ -48,28 +48,38 @@ def detect(name: str) -> Hierarchy | None:
     return hierarchy
 
 
-def _version_1(mounts: str, own: str) -> Hierarchy | None:
-    parents: dict[str, Path] = {}
+def places(mounts: str, own: str) -> tuple[dict[str, Path], Path | None]:
+    """Where the groups of a process are: by controller of version 1, and that of version 2."""
+    version_1: dict[str, Path] = {}
+    unified: Path | None = None
     for line in own.splitlines():
         _, controllers, path = line.split(":", 2)
+        if not controllers:
+            unified = _folder(mounts, "cgroup2", None, path)
         for controller in set(controllers.split(",")) & set(_V1):
             folder = _folder(mounts, "cgroup", controller, path)
-            if folder is not None and os.access(folder, os.W_OK):
-                parents[controller] = folder
-    return Hierarchy(1, parents) if all(name in parents for name in _NEEDED) else None
+            if folder is not None:
+                version_1[controller] = folder
+    return version_1, unified
+
+
+def _version_1(mounts: str, own: str) -> Hierarchy | None:
+    found, _ = places(mounts, own)
+    parents = {name: folder for name, folder in found.items() if os.access(folder, os.W_OK)}
+    return Hierarchy(1, parents) if all(name in parents for name in NEEDED) else None
 
 
 def _version_2(mounts: str, own: str) -> Hierarchy | None:
     """A delegated subtree; the processes in it that are ours have to move to a leaf first."""
     path = next((line[3:] for line in own.splitlines() if line.startswith("0::")), None)
     folder = None if path is None else _folder(mounts, "cgroup2", None, path)
-    if folder is not None and folder.name == _LEAF:  # where an earlier host has moved us
+    if folder is not None and folder.name == LEAF:  # where an earlier host has moved us
         folder = folder.parent
     if folder is None or not os.access(folder / "cgroup.procs", os.W_OK):
         return None
     try:
         available = (folder / "cgroup.controllers").read_text().split()
-        if not all(name in available for name in _NEEDED):
+        if not all(name in available for name in NEEDED):
             return None
         parents = {name: folder for name in ("memory", "pids", "cpu") if name in available}
         hierarchy = Hierarchy(2, parents)
@@ -89,7 +99,7 @@ def _move_into_leaf(folder: Path) -> None:
     inside = {int(pid) for pid in (folder / "cgroup.procs").read_text().split()}
     if not inside <= {server, host}:
         raise PermissionError("the group holds processes that are not ours to move")
-    leaf = folder / _LEAF
+    leaf = folder / LEAF
     leaf.mkdir(exist_ok=True)
     for pid in inside:
         _write(leaf / "cgroup.procs", str(pid))
@@ -149,16 +159,7 @@ def counters_of(pid: int) -> Counters | None:
         mounts = Path("/proc/self/mountinfo").read_text()
     except OSError:
         return None
-    at: dict[str, Path] = {}
-    unified: Path | None = None
-    for line in own.splitlines():
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            unified = _folder(mounts, "cgroup2", None, path)
-        for controller in set(controllers.split(",")) & set(_V1):
-            folder = _folder(mounts, "cgroup", controller, path)
-            if folder is not None:
-                at[controller] = folder
+    at, unified = places(mounts, own)
     if "memory" in at:
         return Counters(1, at)
     return None if unified is None else Counters(2, {"memory": unified})

@@ -21,7 +21,7 @@ def choose_bwrap(plans: list[Plan]) -> tuple[Plan, str]:
     for plan in plans:
         failure = _try(plan)
         if failure is None:
-            return plan, _version(plan.bwrap)
+            return plan, version_of(plan.bwrap)
         failures.append(f"{plan.bwrap}: {failure}")
     raise NoBubblewrap("; ".join(failures))
 
@@ -40,7 +40,8 @@ def _try(plan: Plan) -> str | None:
     return done.stderr.decode("utf-8", "replace").strip()[-300:] or f"exit code {done.returncode}"
 
 
-def _version(bwrap: str) -> str:
+def version_of(bwrap: str) -> str:
+    """What it says of itself."""
     done = subprocess.run([bwrap, "--version"], env={}, capture_output=True, timeout=20, check=False)
     found = re.search(rb"\d+(\.\d+)+", done.stdout)
     return found.group().decode() if found else "unknown"

@@ -1,7 +1,7 @@
 """The sandbox plugin: it brings the runner that Automa prefers."""
 
 from automa.sdk.hookspecs import hookimpl
-from automa.sdk.plugin import CommandDescriptor, Plugin, PluginContext, RunnerDescriptor
+from automa.sdk.plugin import CheckDescriptor, CommandDescriptor, Plugin, PluginContext, RunnerDescriptor
 from automa.sdk.runs import Runner
 from automa_sandbox.settings import SandboxSettings
 
@@ -19,6 +19,12 @@ class _Hooks:
         from automa_sandbox.runners.docker.commands import make_build_image
 
         return [CommandDescriptor("build-image", make_build_image(context))]
+
+    @hookimpl
+    def register_checks(self, context: PluginContext) -> list[CheckDescriptor]:
+        from automa_sandbox.checks.room import all_checks
+
+        return all_checks(context)
 
 
 def _make_bubblewrap(context: PluginContext) -> Runner:

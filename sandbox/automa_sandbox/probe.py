@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from automa.sdk import attempts
+from automa.sdk.checks import Advice
 from automa.sdk.errors import AutomaError
-from automa.sdk.runs import Execution, Limits, ProbeReport, RunSpec, RunState
+from automa.sdk.runs import Enforcement, Execution, Limits, ProbeReport, RunSpec, RunState
 
 _SCRIPT = Path(__file__).with_name("probe_script.py")
 
@@ -25,6 +26,10 @@ class Startable(Protocol):
 
     def explain(self, reason: str) -> str: ...
 
+    def advise(self) -> tuple[Advice, ...]: ...
+
+    def reasons(self, enforcement: Mapping[str, Enforcement]) -> dict[str, str]: ...
+
 
 async def probe(runner: Startable, data_dir: Path) -> ProbeReport:
     """Whether runs would be safe here, and if not, why and what would help."""
@@ -36,7 +41,7 @@ async def probe(runner: Startable, data_dir: Path) -> ProbeReport:
             execution.close()
             return _judge(spec, details, runner)
     except AutomaError as error:
-        return ProbeReport(False, runner.explain(error.detail))
+        return ProbeReport(False, runner.explain(error.detail), advice=runner.advise())
     except OSError as error:
         return ProbeReport(False, f"The sandbox cannot be tried: {error}")
 
@@ -68,9 +73,11 @@ def _judge(spec: RunSpec, details: dict[str, str], runner: Startable) -> ProbeRe
     if outcome is None:
         return ProbeReport(False, "The sandbox's supervisor died; see host.log.", details=details)
     if outcome.state is not RunState.SUCCEEDED or not outcome.has_result:
-        return ProbeReport(False, runner.explain(outcome.reason or ""), outcome.enforcement, details)
+        said = runner.explain(outcome.reason or "")
+        return ProbeReport(False, said, outcome.enforcement, details, advice=runner.advise())
     seen: dict[str, Any] = json.loads((spec.attempt_dir / attempts.RESULT).read_bytes())
     leaks = sorted(name for name, leaked in seen.items() if leaked)
     if leaks:
         return ProbeReport(False, f"A script could reach: {', '.join(leaks)}.", outcome.enforcement, details)
-    return ProbeReport(True, runner.describe(details), outcome.enforcement, details)
+    why = runner.reasons(outcome.enforcement)
+    return ProbeReport(True, runner.describe(details), outcome.enforcement, details, why)

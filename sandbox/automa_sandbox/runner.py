@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from automa.sdk import attempts
+from automa.sdk.checks import Advice
 from automa.sdk.errors import SandboxFailed
+from automa.sdk.machine import Machine
 from automa.sdk.plugin import PluginContext
-from automa.sdk.runs import NO_SECRETS, ProbeReport, RunSpec
+from automa.sdk.runs import NO_SECRETS, Enforcement, ProbeReport, RunSpec
 from automa_sandbox.execution import ShimExecution, adopt_live
 from automa_sandbox.link import HostGone, HostLink
 from automa_sandbox.settings import SandboxSettings, settings_of
@@ -50,6 +52,18 @@ class BubblewrapRunner:
         from automa_sandbox.diagnosis import explain
 
         return explain(reason)
+
+    def advise(self) -> tuple[Advice, ...]:
+        """How to get a bubblewrap where there is none; what else may be wrong has checks of its own."""
+        from automa_sandbox.checks.bubblewrap import how_to_get
+
+        return () if bwrap_candidates() else tuple(how_to_get(Machine()))
+
+    def reasons(self, enforcement: Mapping[str, Enforcement]) -> dict[str, str]:
+        """Why limits are not held hard."""
+        from automa_sandbox.checks.why import of_bubblewrap
+
+        return of_bubblewrap(enforcement)
 
     async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> ShimExecution:
         """Begin one attempt. Raises SandboxFailed or SandboxUnavailable if nothing was started."""

@@ -207,7 +207,9 @@ class WarmSandbox:
         return Usage(self._cpu_s, max(peak_bytes, self._peak_bytes), bytes_written=self._written)
 
     def enforcement(self) -> dict[str, Enforcement]:
-        return self._enforced
+        # The group was made before there was a run, and its limits set when the run came.
+        limits_cpu = self._seat.group is not None and self._seat.group.limits_cpu
+        return {**self._enforced, "cpus": "hard" if limits_cpu else "none"}
 
     def remove(self) -> None:
         if self._seat.group is not None:

@@ -17,6 +17,7 @@ from automa.sdk.actors import SYSTEM
 from automa.sdk.errors import PluginFailed
 from automa.sdk.events import Event
 from automa.sdk.plugin import (
+    CheckDescriptor,
     CommandDescriptor,
     PluginContext,
     RouteDescriptor,
@@ -59,11 +60,16 @@ class PluginHost:
         self._runners: list[tuple[str, RunnerDescriptor, PluginContext]] = []
         self._routes: list[tuple[str, RouteDescriptor]] = []
         self._commands: list[tuple[str, CommandDescriptor]] = []
+        self._checks: list[tuple[str, CheckDescriptor]] = []
 
-    async def load(self) -> None:
-        """Find what is installed, load what is enabled, and ask it what it brings. Call it once."""
-        async with self._storage.read() as session:
-            decisions = await all_decisions(session)
+    async def load(self, decisions: Mapping[str, Decision] | None = None) -> None:
+        """Find what is installed, load what is enabled, and ask it what it brings. Call it once.
+
+        `decisions`: what admins decided, where the database has been asked already.
+        """
+        if decisions is None:
+            async with self._storage.read() as session:
+                decisions = await all_decisions(session)
         for found in self._find():
             self._load_one(found, decisions.get(found.name))
         for name in (
@@ -76,6 +82,7 @@ class PluginHost:
         ]
         self._routes = self._collect("register_routes", RouteDescriptor)
         self._commands = self._collect("register_commands", CommandDescriptor)
+        self._checks = self._collect("register_checks", CheckDescriptor)
 
     def records(self) -> list[PluginRecord]:
         """Every installed plugin, as it is now."""
@@ -90,6 +97,9 @@ class PluginHost:
 
     def commands(self) -> list[tuple[str, CommandDescriptor]]:
         return self._of_ready(self._commands)
+
+    def checks(self) -> list[tuple[str, CheckDescriptor]]:
+        return self._of_ready(self._checks)
 
     def listeners(self) -> list[str]:
         """The plugins that want to hear of events and are not quarantined."""

@@ -65,6 +65,15 @@ class Runners:
         reports = await asyncio.gather(*(item.probe() for item in self._candidates.values()))
         return dict(zip(self._candidates, reports, strict=True))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Preferred ones first."""
+        return tuple(self._candidates)
+
+    async def probe_one(self, name: str) -> ProbeReport:
+        """What the probe of the runner of that name says."""
+        return await self._candidates[name].probe()
+
     async def choose(self, name: str | None = None) -> Runner:
         """The runner of that name, or the first usable one.
 

@@ -18,6 +18,7 @@ import pluggy
 if TYPE_CHECKING:
     from automa.sdk.events import Event
     from automa.sdk.plugin import (
+        CheckDescriptor,
         CommandDescriptor,
         PluginContext,
         RouteDescriptor,
@@ -45,6 +46,16 @@ def register_routes(context: PluginContext) -> list[RouteDescriptor]:
 @hookspec
 def register_commands(context: PluginContext) -> list[CommandDescriptor]:
     """The commands it adds to the command line, under `automa plugin run <name>`."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_checks(context: PluginContext) -> list[CheckDescriptor]:
+    """What it looks at when somebody asks what this machine can do: `automa doctor`, or an administrator.
+
+    `automa doctor` works without a server and changes nothing in the home: there, `context.data_dir` is an
+    empty folder that is gone afterwards.
+    """
     raise NotImplementedError
 
 

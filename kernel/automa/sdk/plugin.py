@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from automa.sdk.checks import CheckGroup, Finding
 from automa.sdk.runs import Runner
 
 
@@ -94,6 +95,22 @@ class CommandDescriptor:
 
     name: str
     function: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDescriptor:
+    """A look at this machine, for `automa doctor` and `GET /api/v1/system/checks`.
+
+    `run` is called with nothing: a plain function in a thread of its own, an `async def` in the event loop.
+    It changes nothing. If it raises, or takes longer than `timeout_s`, that is the finding. `name` is unique
+    within the group; `about` is one sentence on what is looked at.
+    """
+
+    group: CheckGroup
+    name: str
+    about: str
+    run: Callable[[], Finding | Awaitable[Finding]]
+    timeout_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
+from automa.sdk.checks import Advice
+
 
 class RunState(StrEnum):
     """Where a run is in its life. Terminal states never change."""
@@ -257,6 +259,10 @@ class ProbeReport:
     """Why not, and what would help; or one sentence on how it isolates."""
     enforcement: dict[str, Enforcement] = field(default_factory=dict[str, Enforcement])
     details: dict[str, str] = field(default_factory=dict[str, str])
+    why: dict[str, str] = field(default_factory=dict[str, str])
+    """Why a limit is not held hard, by its name; one sentence each."""
+    advice: tuple[Advice, ...] = ()
+    """What would make it usable."""
 
 
 class Execution(Protocol):

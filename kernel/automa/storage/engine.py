@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from automa.config import Settings
 from automa.errors import ConfigError
-from automa.storage.sqlite import connect
+from automa.storage.sqlite import connect, connect_to_look
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -58,6 +58,14 @@ def make_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     reader = create_async_engine(url, execution_options=snapshot, **options)
     return reader, create_async_engine(url, **options)
+
+
+def make_looking_engine(url: URL) -> AsyncEngine:
+    """An engine that reads and changes nothing on disk, not even by opening the database."""
+    if url.get_backend_name() != "sqlite":
+        return make_engines(url)[0]
+    opener = partial(connect_to_look, url.database or ":memory:")
+    return create_async_engine(url, async_creator=opener, json_deserializer=from_json, hide_parameters=True)
 
 
 def _sqlite(url: URL, begin: str, size: int) -> AsyncEngine:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from automa.config import Settings
 from automa.errors import AutomaError, Unavailable
-from automa.storage.engine import database_url, make_engines
+from automa.storage.engine import database_url, make_engines, make_looking_engine
 
 # Any number that no other program is likely to lock in the same database: "automa" in ASCII.
 _POSTGRES_WRITE_LOCK = 0x6175746F6D61
@@ -35,6 +35,12 @@ class Storage:
     @classmethod
     def open(cls, settings: Settings) -> Self:
         return cls(*make_engines(database_url(settings)))
+
+    @classmethod
+    def open_to_look(cls, settings: Settings) -> Self:
+        """For reading alone, and without a trace on disk. Raises ConfigError."""
+        engine = make_looking_engine(database_url(settings))
+        return cls(engine, engine)
 
     @property
     def dialect(self) -> str:

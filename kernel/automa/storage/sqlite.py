@@ -11,7 +11,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import aiosqlite
 
@@ -130,7 +132,19 @@ async def connect(path: str) -> Connection:
     """Open a database; transactions are begun and ended by explicit statements only."""
     if path != ":memory:":
         _keep_private(path)
-    connection = Connection(lambda: sqlite3.connect(path, isolation_level=None), iter_chunk_size=64)
+    return await _opened(lambda: sqlite3.connect(path, isolation_level=None))
+
+
+async def connect_to_look(path: str) -> Connection:
+    """Open a database that is there, to read it, and leave nothing behind."""
+    # Only whoever is the first to open a WAL database makes its other files, and nobody is at work then.
+    is_open = Path(f"{path}-wal").exists()  # noqa: ASYNC240 - as quick as opening it
+    url = f"file:{quote(path)}?mode=ro{'' if is_open else '&immutable=1'}"
+    return await _opened(lambda: sqlite3.connect(url, uri=True, isolation_level=None))
+
+
+async def _opened(connector: Callable[[], sqlite3.Connection]) -> Connection:
+    connection = Connection(connector, iter_chunk_size=64)
     # A command that is ended in the middle of something must not wait for this thread.
     thread = connection._thread  # pyright: ignore[reportPrivateUsage]
     thread.daemon = True

@@ -13,6 +13,7 @@ from automa.extend.host import PluginHost
 from automa.extend.records import PluginStatus
 from automa.sdk import hookspecs
 from automa.sdk.actors import SYSTEM
+from automa.sdk.checks import ok
 from automa.sdk.events import Event
 from automa.sdk.plugin import RunnerRequest
 
@@ -118,6 +119,21 @@ class TestRegisterCommands:
         ((name, command),) = host.commands()
         assert (name, command.name) == ("report", "where")
         assert command.function().name == "report"
+
+
+class TestRegisterChecks:
+    async def test_checks_are_brought_and_called_by_whoever_examines(self, start: Start) -> None:
+        look = "lambda: Finding('ok', context.data_dir.name)"
+        brought = f"return [CheckDescriptor(CheckGroup.MACHINE, 'printer', 'Looks.', {look})]"
+        host = await start(report=implement("register_checks", brought, "context"))
+        ((name, check),) = host.checks()
+        assert (name, check.name, check.timeout_s) == ("report", "printer", 5.0)
+        assert check.run() == ok("report")
+
+    async def test_what_is_no_check_fails_the_plugin(self, start: Start) -> None:
+        host = await start(bad=implement("register_checks", "return ['look']"))
+        assert statuses(host) == {"bad": "failed"}
+        assert host.checks() == []
 
 
 class TestOnStart:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from automa.sdk import attempts
+from automa.sdk.checks import Advice
 from automa.sdk.errors import SandboxFailed, SandboxUnavailable
+from automa.sdk.machine import Machine
 from automa.sdk.plugin import PluginContext
-from automa.sdk.runs import NO_SECRETS, ProbeReport, RunSpec
+from automa.sdk.runs import NO_SECRETS, Enforcement, ProbeReport, RunSpec
 from automa_sandbox.execution import ShimExecution, adopt_live
 from automa_sandbox.link import HostGone, HostLink
 from automa_sandbox.settings import DockerSettings, settings_of
@@ -46,6 +48,18 @@ class DockerRunner:
     def explain(self, reason: str) -> str:
         """What may help against a failure; the engine's own words have to do."""
         return reason
+
+    def advise(self) -> tuple[Advice, ...]:
+        """The steps that are missing."""
+        from automa_sandbox.checks.docker import how_to_get
+
+        return how_to_get(self._settings, Machine())
+
+    def reasons(self, enforcement: Mapping[str, Enforcement]) -> dict[str, str]:
+        """Why limits are not held hard."""
+        from automa_sandbox.checks.why import of_docker
+
+        return of_docker(enforcement)
 
     async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> ShimExecution:
         """Begin one attempt. Raises SandboxFailed or SandboxUnavailable if nothing was started."""

@@ -68,6 +68,7 @@ def _plan(
         "python": plan.executable,
         "python_version": answer["version"],
         "runtime": runtime or str(about.get("DefaultRuntime", "")),
+        "runtimes": ", ".join(sorted(about.get("Runtimes", {}))),
         "cgroups": f"v{about.get('CgroupVersion', '1')}",
     }
     return plan, found
