@@ -134,15 +134,16 @@ def create_app(kernel: Kernel) -> FastAPI:
     """The HTTP face of a started kernel. Raises RuntimeError if a route were open to everybody by mistake."""
     app = FastAPI(title="Automa", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     guard = kernel.auth.guard
+    # A request is matched with one router after the other: those that are asked most come first.
     for router in (
+        *kernel.runs.routes(guard),
+        *kernel.catalog.routes(guard, kernel.runs.of_scripts),
         health_routes(
             kernel.settings, kernel.storage, kernel.runs.runners, guard, is_stopping=kernel.stopping.is_set
         ),
         docs_routes(app, Depends(guard.public)),
         *kernel.auth.routes(),
-        *kernel.catalog.routes(guard, kernel.runs.of_scripts),
         *kernel.secrets.routes(guard),
-        *kernel.runs.routes(guard),
         audit_routes(guard, kernel.changes, kernel.storage),
         event_routes(guard, kernel.storage, kernel.bus),
         plugin_admin_routes(PluginService(kernel.plugins), guard, kernel.changes, kernel.storage),

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from automa.audit.chain import plain_json
 from automa.audit.ledger import Head, Ledger
 from automa.sdk.actors import Actor
-from automa.storage.batch import Prepared, Values
+from automa.storage.prepared import Values, Write
 from automa.storage.session import Storage
 from automa.storage.tables import new_id, utc_now
 
@@ -23,10 +23,10 @@ class Change:
         self.actor = actor
         self._audit: list[dict[str, Any]] = []
         self._events: list[dict[str, Any]] = []
-        self._writes: list[tuple[Prepared, Sequence[Values]]] = []
+        self._writes: list[tuple[Write, Sequence[Values]]] = []
         self._is_bookkeeping = False
 
-    def write(self, prepared: Prepared, *rows: Values) -> None:
+    def write(self, prepared: Write, *rows: Values) -> None:
         """Write this together with the rows that come with every change: one visit to the database less."""
         self._writes.append((prepared, rows))
 

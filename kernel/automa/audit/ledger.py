@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from automa.audit.chain import GENESIS, row_hash
 from automa.audit.models import AuditHead, AuditRow
 from automa.events.models import EventRow
-from automa.storage.batch import Prepared, Writes, write_all
+from automa.storage.prepared import Write, Writes, write_all
 from automa.storage.tables import Base
 
 Rows = Sequence[dict[str, Any]]
@@ -33,7 +33,7 @@ class Ledger:
         self._head: Head | None = None
         self._insert_audit = _insert(AuditRow)
         self._insert_events = _insert(EventRow, but="seq")
-        self._move_head = Prepared(
+        self._move_head = Write(
             update(_table(AuditHead))
             .where(AuditHead.seq == bindparam("old_seq"), AuditHead.hash == bindparam("old_hash"))
             .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
@@ -92,9 +92,9 @@ async def _stored_head(session: AsyncSession) -> Head:
     return Head()
 
 
-def _insert(model: type[Base], but: str = "") -> Prepared:
+def _insert(model: type[Base], but: str = "") -> Write:
     table = _table(model)
-    return Prepared(insert(table), [column.name for column in table.columns if column.name != but])
+    return Write(insert(table), [column.name for column in table.columns if column.name != but])
 
 
 def _table(model: type[Base]) -> "Table[Any]":

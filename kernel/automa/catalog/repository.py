@@ -9,6 +9,7 @@ from sqlalchemy.orm import defer
 
 from automa.catalog.models import ApprovalRow, ScriptRow, VersionRow
 from automa.http.pagination import PageRequest
+from automa.storage.prepared import Query, read
 
 _scripts: Any = ScriptRow.__table__
 _versions: Any = VersionRow.__table__
@@ -108,8 +109,10 @@ async def runnable(session: AsyncSession, script_id: str, reference: str | None)
 
     The version's columns are null if the script has no such version.
     """
-    query = _RUNNABLE_NOW if reference is None else _runnable(_is(reference))
-    return (await session.execute(query, {"script": script_id})).one_or_none()
+    values = {"script": script_id}
+    if reference is None:
+        return next(iter(await read(session, _RUNNABLE_NOW, values)), None)
+    return (await session.execute(_runnable(_is(reference)), values)).one_or_none()
 
 
 def _runnable(wanted: ColumnElement[bool]) -> Any:
@@ -132,7 +135,7 @@ def _runnable(wanted: ColumnElement[bool]) -> Any:
 
 
 # Asked for each run: to make the statement would cost more than to execute it.
-_RUNNABLE_NOW = _runnable(_versions.c.id == _scripts.c.current_version_id)
+_RUNNABLE_NOW = Query(_runnable(_versions.c.id == _scripts.c.current_version_id))
 
 
 async def newest_waiting(session: AsyncSession, script_id: str) -> Waiting | None:

@@ -236,9 +236,6 @@ class Dispatcher:
             return ()
         rows = await repository.chosen(change.session, chosen)
         repository.claim(change, chosen, utc_now())
-        for row in rows:
-            change.session.expunge(row)
-            row.state = RunState.STARTING
         return rows
 
     def _watch(self, row: RunRow, work: Coroutine[None, None, None]) -> None:

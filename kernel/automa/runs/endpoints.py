@@ -52,10 +52,11 @@ def routes(
     cancels = Depends(guard.require("runs:cancel"))
 
     async def submit(caller: Caller, wanted: Submission, key: str | None, response: Response) -> RunView:
-        fingerprint = idempotency.fingerprint(asdict(wanted))
-        # Asked first: what was accepted once stays so, even where no sandbox is usable any more.
-        async with storage.read() as session:
-            row = await submitted_before(session, caller, key, fingerprint)
+        fingerprint = idempotency.fingerprint(asdict(wanted)) if key is not None else ""
+        row = None
+        if key is not None:  # what was accepted once stays so, even where no sandbox is usable any more
+            async with storage.read() as session:
+                row = await submitted_before(session, caller, key, fingerprint)
         if row is None:
             runner = await runners.place(wanted.script_id, caller.user_id, wanted.runner)
             async with changes(caller.actor) as change:

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    Update,
     bindparam,
     delete,
     func,
     insert,
+    literal,
+    or_,
     select,
     true,
     update,
@@ -26,7 +27,7 @@ from automa.http.pagination import PageRequest
 from automa.runs.models import AttemptRow, LabelRow, RunRow
 from automa.runs.queue import HEAD_START_MS, Candidate
 from automa.sdk.runs import RunState
-from automa.storage.batch import Prepared
+from automa.storage.prepared import Query, Write, execute, read
 
 WAITING = (RunState.SCHEDULED, RunState.QUEUED)
 ACTIVE = (RunState.STARTING, RunState.RUNNING)
@@ -39,18 +40,19 @@ _labels: Any = LabelRow.__table__
 
 # The statements of the hot path are made once: making one costs more than executing it.
 _EMPTY = dict.fromkeys(column.name for column in _runs.columns)
-_ADD = Prepared(insert(_runs), list(_EMPTY))
-_ADD_LABEL = Prepared(insert(_labels), ["label", "run_id"])
+_ADD = Write(insert(_runs), list(_EMPTY))
+_ADD_LABEL = Write(insert(_labels), ["label", "run_id"])
 _NO_ATTEMPT = dict.fromkeys(column.name for column in _attempts.columns)
-_ADD_ATTEMPT = Prepared(insert(_attempts), list(_NO_ATTEMPT))
-_CLAIM = Prepared(
+_ADD_ATTEMPT = Write(insert(_attempts), list(_NO_ATTEMPT))
+_CLAIM = Write(
     update(_runs)
     .where(_runs.c.id == bindparam("claimed"))
     .values(state=bindparam("as"), starting_at=bindparam("claimed_at"))
 )
 _COUNT_WAITING = select(func.count()).where(_runs.c.state.in_(WAITING))
 _COUNT_WAITING_OF = _COUNT_WAITING.where(_runs.c.owner_id == bindparam("owner"))
-_CHOSEN = select(RunRow).where(RunRow.id.in_(bindparam("chosen", expanding=True)))
+_ONE = Query(select(_runs).where(_runs.c.id == bindparam("wanted")))
+_CANCEL_REQUESTED = Query(select(_runs.c.cancel_requested_at).where(_runs.c.id == bindparam("wanted")))
 
 
 def _heads(dialect: str) -> Any:
@@ -83,7 +85,7 @@ def _heads(dialect: str) -> Any:
 
 
 _LABELLED = select(_labels.c.run_id)
-HEADS = {dialect: _heads(dialect) for dialect in ("sqlite", "postgresql")}
+HEADS = Query(_heads("sqlite"), on_postgresql=_heads("postgresql"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +129,22 @@ def add(change: Change, row: Mapping[str, Any]) -> None:
 
 
 async def get(session: AsyncSession, run_id: str) -> RunRow | None:
+    """A run as it can be changed."""
     return await session.get(RunRow, run_id)
 
 
+async def look_up(session: AsyncSession, run_id: str) -> RunRow | None:
+    """A run as it is, to be read only: half the work of `get`."""
+    return next(iter(await read(session, _ONE, {"wanted": run_id})), None)
+
+
 async def page(session: AsyncSession, wanted: RunFilter, request: PageRequest) -> Sequence[RunRow]:
-    """Newest first, one more than asked for."""
-    query = select(RunRow).where(*wanted.conditions()).order_by(RunRow.id.desc()).limit(request.limit + 1)
+    """Newest first, one more than asked for, to be read only."""
+    query = select(_runs).where(*wanted.conditions()).order_by(_runs.c.id.desc()).limit(request.limit + 1)
     if request.after is not None:
-        query = query.where(RunRow.id < request.after)
-    return (await session.scalars(query)).all()
+        query = query.where(_runs.c.id < request.after)
+    rows: Sequence[Any] = (await session.execute(query)).all()
+    return rows
 
 
 async def count_waiting(session: AsyncSession, owner_id: str | None = None) -> int:
@@ -154,14 +163,12 @@ async def newest_arrival(session: AsyncSession) -> datetime | None:
 
 async def heads(session: AsyncSession, most: int) -> list[Candidate]:
     """Of every lane in which runs are queued the first `most`."""
-    statement = HEADS[session.get_bind().dialect.name]
-    return [Candidate(*row) for row in await session.execute(statement, {"most": most})]
+    return [Candidate(*row) for row in await read(session, HEADS, {"most": most})]
 
 
 async def chosen(session: AsyncSession, run_ids: Sequence[str]) -> Sequence[RunRow]:
     """These runs, in this order."""
-    rows = {row.id: row for row in await session.scalars(_CHOSEN, {"chosen": run_ids})}
-    return [rows[run_id] for run_id in run_ids]
+    return await read(session, _ONE, *({"wanted": run_id} for run_id in run_ids))
 
 
 async def with_deadline(session: AsyncSession) -> Sequence[RunRow]:
@@ -200,20 +207,22 @@ async def move(
         "at_attempt": attempt,
         **{f"new_{name}": value for name, value in values.items()},
     }
-    done: Any = await session.execute(statement, parameters)
-    return done.rowcount == 1
+    return await execute(session, statement, parameters) == 1
 
 
 @cache
-def _move(sources: tuple[RunState, ...], columns: tuple[str, ...]) -> Update:
+def _move(sources: tuple[RunState, ...], columns: tuple[str, ...]) -> Write:
     values = {name: bindparam(f"new_{name}", type_=_runs.c[name].type) for name in columns}
     moved = (_runs.c.id == bindparam("moved")) & (_runs.c.attempt == bindparam("at_attempt"))
-    return update(_runs).where(moved, _runs.c.state.in_(sources)).values(values)
+    # Spelled out: SQLite's driver knows no lists as parameters.
+    is_there = or_(*(_runs.c.state == literal(source.value) for source in sources))
+    return Write(update(_runs).where(moved, is_there).values(values))
 
 
 async def is_to_be_cancelled(session: AsyncSession, run_id: str) -> bool:
     """Whether somebody asked for the end of this run."""
-    return await session.scalar(select(_runs.c.cancel_requested_at).where(_runs.c.id == run_id)) is not None
+    found = await read(session, _CANCEL_REQUESTED, {"wanted": run_id})
+    return bool(found) and found[0].cancel_requested_at is not None
 
 
 def claim(change: Change, run_ids: Collection[str], at: datetime) -> None:

@@ -260,7 +260,7 @@ class AttemptView(BaseModel):
     def of(cls, row: AttemptRow | RunRow) -> Self:
         """An attempt that has ended, or the one that the run itself tells of."""
         return cls(
-            number=row.attempt if isinstance(row, RunRow) else row.number,
+            number=row.number if isinstance(row, AttemptRow) else row.attempt,
             state=RunState(row.state),
             started_at=row.started_at,
             finished_at=row.finished_at,

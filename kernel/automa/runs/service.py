@@ -110,7 +110,7 @@ class RunService:
 
         Asking twice is fine. Raises Conflict if the run has ended already.
         """
-        row = await self.get(change.session, caller, run_id)
+        row = self._seen(caller, await repository.get(change.session, run_id))
         now = utc_now()
         if RunState(row.state).is_terminal:
             raise Conflict(f"The run has already ended: {row.state}.", extra={"state": row.state})
@@ -130,8 +130,10 @@ class RunService:
         return row
 
     async def get(self, session: AsyncSession, caller: Caller, run_id: str) -> RunRow:
-        """A run that the caller may see. Raises NotFound."""
-        row = await repository.get(session, run_id)
+        """A run that the caller may see, to be read only. Raises NotFound."""
+        return self._seen(caller, await repository.look_up(session, run_id))
+
+    def _seen(self, caller: Caller, row: RunRow | None) -> RunRow:
         if row is None:
             raise NotFound("There is no such run.")
         caller.require_sight(row.owner_id, "such run")

@@ -90,7 +90,9 @@ def _sqlite(url: URL, begin: str, size: int) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        # Our driver begins with the next statement: this costs a tenth of executing it.
+        driver: Any = connection.connection.driver_connection
+        driver.begin_later(begin)
 
     return engine
 

@@ -19,8 +19,6 @@ import aiosqlite
 
 Answer = TypeVar("Answer")
 
-_BEGINS = ("BEGIN", "BEGIN IMMEDIATE")
-
 
 class Cursor:
     """One statement and all its rows. Long results are to be read in pages: nothing is streamed."""
@@ -40,10 +38,7 @@ class Cursor:
         await self.close()
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Self:
-        if sql in _BEGINS:
-            self._connection.begin_later(sql)
-        else:
-            await self._connection.visit(self._execute, sql, parameters)
+        await self._connection.visit(self._execute, sql, parameters)
         return self
 
     async def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Self:
@@ -107,6 +102,7 @@ class Connection(aiosqlite.Connection):
             raise
 
     def begin_later(self, sql: str) -> None:
+        """Execute this before whatever comes next."""
         self._begin = sql
 
     async def commit(self) -> None:

@@ -49,14 +49,14 @@ class TestCursor:
 
 class TestBegin:
     async def test_a_transaction_begins_with_its_first_statement(self, connection: Connection) -> None:
-        await connection.cursor().execute("BEGIN IMMEDIATE")
+        connection.begin_later("BEGIN IMMEDIATE")
         assert not connection.in_transaction
         await connection.cursor().execute("SELECT 1")
         assert connection.in_transaction
 
     @pytest.mark.parametrize("end", ["commit", "rollback"])
     async def test_one_that_never_had_a_statement_never_was(self, connection: Connection, end: str) -> None:
-        await connection.cursor().execute("BEGIN")
+        connection.begin_later("BEGIN")
         await getattr(connection, end)()
         await connection.cursor().execute("SELECT 1")
         assert not connection.in_transaction
@@ -66,14 +66,14 @@ class TestCancellation:
     async def test_a_rollback_waits_for_a_begin_whose_caller_was_cancelled(
         self, connection: Connection
     ) -> None:
-        await connection.cursor().execute("BEGIN IMMEDIATE")
+        connection.begin_later("BEGIN IMMEDIATE")
         waiting = asyncio.create_task(connection.cursor().execute("SELECT 1"))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await connection.rollback()
         assert not connection.in_transaction
-        await connection.cursor().execute("BEGIN IMMEDIATE")
+        connection.begin_later("BEGIN IMMEDIATE")
         await connection.cursor().execute("INSERT INTO t (b) VALUES (1)")
         assert connection.in_transaction
 
