@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from automa.sdk import attempts
@@ -25,6 +26,7 @@ FOLDER = "/artifacts"
 
 _CHUNK_BYTES = 256 * 1024
 _MOST_NOTES = 20
+_MOST_ALIKE = 1000
 _MOST_SKIPPED = 2000
 """After so many entries that cannot be kept nobody looks further."""
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -44,6 +46,27 @@ class Artifact:
     media_type: str
 
 
+class Names:
+    """The names under which files are kept: no two are the same, even if they differ in a secret only."""
+
+    def __init__(self) -> None:
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
+
+    def take(self, wanted: str) -> str | None:
+        """This name or, if it is another's, one like it; None if there is none."""
+        folder, slash, last = wanted.rpartition("/")
+        stem, dot, suffix = last.partition(".")
+        alike = (f"{folder}{slash}{stem} ({n}){dot}{suffix}" for n in range(2, _MOST_ALIKE + 1))
+        for name in chain((wanted,), alike):
+            folders = {name[:end] for end, character in enumerate(name) if character == "/"}
+            if name not in self._files and name not in self._folders and not folders & self._files:
+                self._files.add(name)
+                self._folders |= folders
+                return name
+        return None
+
+
 @dataclass(slots=True)
 class Collected:
     """What was kept, and in words what was not."""
@@ -53,6 +76,7 @@ class Collected:
     items: list[Artifact] = field(default_factory=list[Artifact])
     notes: list[str] = field(default_factory=list[str])
     skipped: int = 0
+    names: Names = field(default_factory=Names)
 
     @property
     def bytes(self) -> int:
@@ -167,6 +191,11 @@ def _copy(file: _Found, target: Path, most: int, found: Collected) -> int:
     except OSError as error:
         found.skip(file.name, f"it cannot be read ({error.strerror})")
         return 0
+    name = found.names.take(found.mask.text(file.name))
+    if name is None:
+        os.close(source)
+        found.skip(file.name, "without its secrets its name is that of another")
+        return 0
     number = len(found.items) + 1
     path = target / str(number)
     try:
@@ -180,7 +209,7 @@ def _copy(file: _Found, target: Path, most: int, found: Collected) -> int:
     finally:
         os.close(source)
     media_type = _TYPES.guess_type(file.name)[0] or "application/octet-stream"
-    found.items.append(Artifact(number, found.mask.text(file.name), size, digest, media_type))
+    found.items.append(Artifact(number, name, size, digest, media_type))
     return size
 
 

@@ -33,7 +33,7 @@ _LONGEST_WAIT_S = 24 * 3600.0
 class Gate(Protocol):
     """A run's way to the network."""
 
-    def report(self, loop: Loop, say: Callable[[str], None]) -> None:
+    def report(self, loop: Loop, say: Callable[[str], None], mask: Mask) -> None:
         """Tell, from now on, what is refused."""
         ...
 
@@ -167,7 +167,7 @@ class Attempt:
         self._loop.add(sandbox.stderr, self._read_stderr)
         self._loop.add(self._cancel.descriptor, self._take_signal)
         if sandbox.gate is not None:
-            sandbox.gate.report(self._loop, self._say)
+            sandbox.gate.report(self._loop, self._say, self._mask)
         if self.spec.network.mode == "host":
             self._say("This run has the whole network of the machine, its own services included.")
         self._tie(self.spec.tie_to_pid)

@@ -138,12 +138,14 @@ class Mask:
 
     def text(self, text: str, *, cut: bool = False) -> str:
         """The text with its secrets hidden. `cut`: something may be missing at its end."""
+        return _hidden(text, self.stream(), cut=cut) if self else text
+
+    def host(self, text: str) -> str:
+        """A host, or a sentence about one: its name was put into small letters, and may have been cut."""
         if not self:
             return text
-        stream = self.stream()
-        shown = stream.feed(text.encode("utf-8", "surrogatepass"))
-        shown += stream.close_cut() if cut else stream.close()
-        return shown.decode("utf-8", "replace")
+        small = [Pattern.of(pattern.spelled.lower()) for pattern in self._patterns]
+        return _hidden(self.text(text), MaskedStream(small), cut=True)
 
     def json(self, encoded: bytes | bytearray) -> bytes | bytearray:
         """A JSON text in whose strings, names and numbers nothing is to be seen of a secret."""
@@ -163,6 +165,12 @@ class Mask:
             masked = self.text(repr(value))
             return value if masked == repr(value) else masked
         return value
+
+
+def _hidden(text: str, stream: MaskedStream, *, cut: bool) -> str:
+    shown = stream.feed(text.encode("utf-8", "surrogatepass"))
+    shown += stream.close_cut() if cut else stream.close()
+    return shown.decode("utf-8", "replace")
 
 
 NO_MASK = Mask()

@@ -23,9 +23,16 @@ TERMINAL = {"succeeded", "failed", "timed_out", "cancelled", "oom_killed", "lost
 class Server:
     """One installation: its home outlives the server processes that a test starts, stops and kills."""
 
-    def __init__(self, home: Path, env: Mapping[str, str] | None = None, automa: str = AUTOMA) -> None:
+    def __init__(
+        self,
+        home: Path,
+        env: Mapping[str, str] | None = None,
+        automa: str = AUTOMA,
+        stdout: int = subprocess.DEVNULL,
+    ) -> None:
         self.home = home
         self.automa = automa
+        self.stdout = stdout
         self.env = {**os.environ, "AUTOMA_HOME": str(home), **(env or {})}
         self.said: list[str] = []
         self.process: subprocess.Popen[str] | None = None
@@ -48,7 +55,7 @@ class Server:
             [self.automa, "serve", "--port", "0", *options],
             env=self.env,
             stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=self.stdout,
             text=True,
         )
         self._listening = threading.Event()

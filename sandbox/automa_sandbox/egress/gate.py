@@ -19,6 +19,7 @@ from automa_sandbox.egress.namespace import listen_in
 from automa_sandbox.egress.policy import Policy
 from automa_sandbox.egress.refusals import MOST, Refusal
 from automa_sandbox.loop import Loop
+from automa_sandbox.masking import NO_MASK, Mask
 from automa_sandbox.supervision import NotStarted
 from automa_sandbox.users import random_uid
 
@@ -38,6 +39,7 @@ class Gate:
         self._record = spec.attempt_dir / attempts.EGRESS
         self._refused: dict[tuple[str, int, str], Refusal] = {}
         self._say: Callable[[str], None] = lambda _: None
+        self._mask = NO_MASK
         try:
             settings = _settings(spec.network, as_root)
             listeners = listen_in(init, addresses.places(spec.network), as_root=as_root)
@@ -49,9 +51,9 @@ class Gate:
             one.close()
         self._control.send(json.dumps(settings).encode())
 
-    def report(self, loop: Loop, say: Callable[[str], None]) -> None:
-        """Put into the log what is refused, each once."""
-        self._say = say
+    def report(self, loop: Loop, say: Callable[[str], None], mask: Mask) -> None:
+        """Put into the log what is refused, each once. A script may ask for a host of a secret's name."""
+        self._say, self._mask = say, mask
         loop.add(self._control.dup().detach(), lambda descriptor: self._hear(loop, descriptor))
 
     def close(self) -> None:
@@ -86,6 +88,7 @@ class Gate:
             return
         one = Refusal.from_json(body)
         key = (one.host, one.port, one.reason)
+        one.host, one.reason = self._mask.host(one.host), self._mask.host(one.reason)
         if key not in self._refused:
             if len(self._refused) >= MOST:
                 return

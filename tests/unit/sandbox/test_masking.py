@@ -114,3 +114,13 @@ class TestJson:
     @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
     def test_what_holds_no_secret_stays_as_it_is(self, value: object) -> None:
         assert json.loads(Mask(["~no~such~"]).json(json.dumps(value).encode())) == value
+
+
+class TestHosts:
+    def test_a_name_in_small_letters_and_one_that_was_cut_are_hidden(self) -> None:
+        mask = Mask(["Sup3rSecretToken"])
+        assert mask.host("sup3rsecrettoken.example.org") == "***.example.org"
+        assert mask.host("x.Sup3rSecretToken") == "x.***"
+        assert mask.host("example.org.sup3rsecr") == "example.org.***"
+        assert mask.host("example.org") == "example.org"
+        assert Mask().host("Example.org") == "Example.org"
