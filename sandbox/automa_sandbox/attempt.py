@@ -136,7 +136,7 @@ class Attempt:
         self._progress = ProgressFile(spec.attempt_dir)
         self._artifacts: int | None = None
         self._frames_at: float | None = None
-        self._hints = Hints(spec.notify_path, spec.run_id)
+        self._hints = Hints(spec.notify_path, spec.run_id, spec.attempt)
         self._loop = sandbox.loop
         self._early_stderr = b""
         self._last_read = 0.0

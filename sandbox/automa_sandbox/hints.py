@@ -15,9 +15,9 @@ _TRIES = 5
 class Hints:
     """Sends hints without ever waiting."""
 
-    def __init__(self, path: Path | None, run_id: str) -> None:
+    def __init__(self, path: Path | None, run_id: str, attempt: int) -> None:
         self._sender = HintSender(path) if path is not None else None
-        self._run_id = run_id
+        self._run_id, self._attempt = run_id, attempt
         self._due: float | None = None
         self._sent = 0.0
         self._started = False
@@ -47,7 +47,7 @@ class Hints:
         if self._sender is None:
             return
         # "started" is said again until it is taken; news of the log tell it too.
-        hint = Hint(self._run_id, "started" if self._started else "log")
+        hint = Hint(self._run_id, "started" if self._started else "log", self._attempt)
         self._sent = now
         if self._sender.send(hint):
             self._due, self._untaken, self._started = None, 0, False

@@ -311,8 +311,8 @@ class Dispatcher:
 
     def _on_hint(self, hint: Hint) -> None:
         live = self._live.get(hint.run_id)
-        if live is None:
-            return
+        if live is None or hint.attempt not in (None, live.row.attempt):
+            return  # news of an attempt that is over
         # Nobody says again to an adopter that it has started; that it writes its log tells so too.
         if not live.started and (hint.kind == "started" or live.is_adopted):
             live.started = True

@@ -72,14 +72,22 @@ class Hint:
 
     run_id: str
     kind: Literal["started", "log"]
+    attempt: int | None = None
+    """None from a supervisor of a release whose hints had no number."""
 
     def encode(self) -> bytes:
-        return f"{self.kind} {self.run_id}\n".encode()
+        number = "" if self.attempt is None else f" {self.attempt}"
+        return f"{self.kind} {self.run_id}{number}\n".encode()
 
     @classmethod
     def decode(cls, line: bytes) -> "Hint | None":
-        kind, _, run_id = line.decode("ascii", "replace").strip().partition(" ")
-        return cls(run_id, kind) if kind in ("started", "log") else None
+        kind, *words = line.decode("ascii", "replace").split(" ")
+        if kind not in ("started", "log") or not 1 <= len(words) <= 2:
+            return None
+        number = words[1] if len(words) == 2 else None
+        if number is not None and not (number.isdecimal() and len(number) < 10):
+            return None
+        return cls(words[0], kind, None if number is None else int(number))
 
 
 class HintSender:

@@ -103,6 +103,23 @@ class TestLife:
         await bench.until(run_id)
         assert await bench.events(run_id) == ["run.start_failed"]
 
+    @pytest.mark.parametrize(("attempt", "events"), [(1, []), (2, ["run.started"]), (None, ["run.started"])])
+    async def test_late_news_of_one_attempt_say_nothing_of_the_next(
+        self, bench: Any, attempt: int | None, events: list[str]
+    ) -> None:
+        """Supervisors of earlier releases give no number: theirs are believed."""
+        await bench.start()
+        (run_id,) = await bench.submit(attempt=2)
+        await bench.runner.until_started(1)
+        with bench.dispatcher.watchers.watch(run_id) as watch:
+            hint(bench, run_id, "started", attempt=attempt)
+            hint(bench, run_id, "log", attempt=2)
+            async with asyncio.timeout(5):
+                await watch.woken.wait()
+        bench.runner.executions[run_id].end()
+        await bench.until(run_id)
+        assert await bench.events(run_id) == [*events, "run.succeeded"]
+
     async def test_the_runner_is_told_everything_and_so_is_the_disk(self, bench: Any) -> None:
         await bench.start()
         (run_id,) = await bench.submit(params={"a": [1, "é"]}, call_main=True)
@@ -371,11 +388,11 @@ class TestStop:
         assert len(bench.runner.started) == 1
 
 
-def hint(bench: Any, run_id: str, *kinds: Any) -> None:
+def hint(bench: Any, run_id: str, *kinds: Any, attempt: int | None = None) -> None:
     """What a supervisor says to the server."""
     sender = HintSender(bench.home.path / "hints")
     for kind in kinds:
-        assert sender.send(Hint(run_id, kind))
+        assert sender.send(Hint(run_id, kind, attempt))
     sender.close()
 
 

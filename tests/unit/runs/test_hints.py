@@ -3,6 +3,9 @@
 import asyncio
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from automa.runs.hints import HintListener, Watchers
 from automa.sdk.attempts import Hint, HintSender
 
@@ -24,6 +27,18 @@ class Heard:
                 self._new.clear()
                 await self._new.wait()
         return self.hints
+
+
+@given(st.sampled_from(["started", "log"]), st.none() | st.integers(1, 10**9 - 1))
+def test_a_hint_is_read_as_it_was_written(kind, attempt) -> None:
+    hint = Hint("0192-run", kind, attempt)
+    assert Hint.decode(hint.encode().removesuffix(b"\n")) == hint
+
+
+@given(st.binary(max_size=60) | st.from_regex(rb"(log|started) [0-9a-z ]{0,30}", fullmatch=True))
+def test_whatever_else_is_there_is_no_hint_or_a_whole_one(line: bytes) -> None:
+    hint = Hint.decode(line)
+    assert hint is None or Hint.decode(hint.encode().removesuffix(b"\n")) == hint
 
 
 async def test_a_hint_reaches_the_listener(tmp_path: Path) -> None:
