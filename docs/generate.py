@@ -36,6 +36,7 @@ def pages() -> dict[Path, str]:
         "api.md": api_page(),
         "scopes.md": scopes_page(),
         "events.md": events_page(),
+        "checks.md": checks_page(),
     }
     return {REFERENCE / name: f"{GENERATED}\n{text.strip()}\n" for name, text in made.items()}
 
@@ -209,6 +210,77 @@ def parameter_rows(command: Any) -> list[list[str]]:
 
 def value_name(option: Any) -> str:
     return "" if option.is_flag else f" {(option.metavar or option.name).upper().replace('_', '-')}"
+
+
+# -- Checks -------------------------------------------------------------------------------------------
+
+
+def checks_page() -> str:
+    from automa.checks import schemas
+    from automa.cli.doctor import HEADINGS
+
+    sections = [
+        f"## {HEADINGS[group]}\n\n{table(['check', 'what it looks at', 'brought by'], rows)}\n"
+        for group, rows in check_rows().items()
+    ]
+    views = [schemas.ChecksView, schemas.FindingView, schemas.AdviceView, schemas.HeldView]
+    shapes = [
+        f"### {view.__name__}\n\n{prose(view.__doc__)}\n\n{table(_SHAPE_HEAD, shape(view))}\n"
+        for view in views
+    ]
+    return f"""
+# Checks
+
+What `automa doctor` looks at, and `GET /api/v1/system/checks` with it. Each check ends as `ok`, as
+`warning` (Automa works, but less well, less firmly or less safely than it could) or as `problem` (something
+of it does not work), with one line on what was found, and where all is not well with the commands that would
+help on this machine. A check that fails, or takes too long, is a warning of its own. Nothing is changed, and
+no secret is told.
+
+`automa doctor` ends with 0 where runs can be executed, with 3 where no sandbox is usable, and with 2 where
+the settings cannot be read; warnings do not count. Plugins [bring checks](hooks.md) of their own.
+
+{chr(10).join(sections)}
+
+## As JSON
+
+`automa doctor --json` prints one `ChecksView`; the API answers with the same.
+
+{chr(10).join(shapes)}
+"""
+
+
+_SHAPE_HEAD = ["field", "type", "what it is"]
+
+
+def check_rows() -> dict[str, list[list[str]]]:
+    """By group: Automa's own checks, and those of the bundled plugins."""
+    from automa.checks.room import Subject, all_checks
+    from automa.config import Settings
+    from automa.runs.choice import Runners
+    from automa.sdk.plugin import PluginContext
+    from automa_sandbox.plugin import plugin
+
+    settings, context = Settings.model_construct(), PluginContext("sandbox", None, Path())
+    runners = Runners([(item, context) for item in plugin.hooks.register_runners()])
+    theirs = [(plugin.name, item) for item in plugin.hooks.register_checks(context)]
+    found: dict[str, list[list[str]]] = {}
+    for check in all_checks(Subject(settings, runners, list, theirs)):
+        row = [f"`{check.name}`", check.descriptor.about, f"`{check.plugin}`" if check.plugin else "Automa"]
+        found.setdefault(str(check.descriptor.group), []).append(row)
+    return found
+
+
+def shape(view: type[BaseModel]) -> list[list[str]]:
+    return [
+        [f"`{name}`", f"`{type_name(field.annotation)}`", field.description or ""]
+        for name, field in view.model_fields.items()
+    ]
+
+
+def type_name(kind: Any) -> str:
+    text = kind.__name__ if isinstance(kind, type) and not getattr(kind, "__args__", ()) else str(kind)
+    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text)
 
 
 # -- Errors -------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from automa.audit.endpoints import audit_routes
 from automa.auth.room import Auth
 from automa.auth.setup import ensure_setup_token
 from automa.catalog.room import Catalog
+from automa.checks.endpoints import check_routes
+from automa.checks.room import Subject
 from automa.config import Settings
 from automa.events.bus import Bus
 from automa.events.endpoints import event_routes
@@ -124,6 +126,12 @@ async def _run_as_shown(storage: Storage, run_id: str) -> dict[str, Any] | None:
     return RunView.of(row).model_dump(mode="json") if row else None
 
 
+def _checked(kernel: Kernel) -> Subject:
+    """This installation, as checks look at it."""
+    plugins = kernel.plugins
+    return Subject(kernel.settings, kernel.runs.runners, plugins.records, plugins.checks())
+
+
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
@@ -141,6 +149,7 @@ def create_app(kernel: Kernel) -> FastAPI:
         health_routes(
             kernel.settings, kernel.storage, kernel.runs.runners, guard, is_stopping=kernel.stopping.is_set
         ),
+        check_routes(_checked(kernel), guard),
         docs_routes(app, Depends(guard.public)),
         *kernel.auth.routes(),
         *kernel.secrets.routes(guard),

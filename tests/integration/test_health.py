@@ -36,6 +36,16 @@ class TestOverTheWire:
         assert seen["runners"][0]["usable"], seen["runners"][0]["reason"]
         assert seen["runners"][0]["enforcement"]["timeout_s"] == "hard"
 
+    def test_administrators_see_what_doctor_would_find(self, server: Server) -> None:
+        seen = server.admin().get("/system/checks").json()
+        found = {f"{one['group']}.{one['name']}": one for one in seen["checks"]}
+        assert (seen["can_run"], seen["runner"]) == (True, "bubblewrap")
+        assert found["home.database"]["level"] == "ok"
+        assert server.process is not None
+        assert found["home.server"]["details"]["pid"] == str(server.process.pid)
+        assert found["runners.bwrap"]["plugin"] == "sandbox"
+        assert seen["limits"]["timeout_s"]["bubblewrap"] == {"how": "hard", "why": ""}
+
 
 class TestReadiness:
     @pytest.fixture

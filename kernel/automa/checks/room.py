@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from automa import config
+from automa import __version__, config
 from automa.checks import database, home, install, machine, runners
-from automa.checks.service import Check, in_order
+from automa.checks.schemas import ChecksView, FindingView, limits_view
+from automa.checks.service import Check, Examined, in_order
 from automa.config import Settings
 from automa.extend.records import PluginRecord
 from automa.runs.choice import Runners
@@ -42,6 +43,20 @@ def all_checks(subject: Subject) -> list[Check]:
     ]
     theirs = [Check(descriptor, plugin) for plugin, descriptor in subject.plugin_checks]
     return in_order([*(Check(descriptor) for descriptor in own), *theirs])
+
+
+async def report(subject: Subject, found: Sequence[Examined]) -> ChecksView:
+    """Everything that was found, with the table of limits."""
+    choice = next(one for one in found if one.check.name == "runners.choice")
+    runner = choice.finding.details.get("runner")
+    return ChecksView(
+        version=__version__,
+        home=str(subject.settings.home),
+        can_run=runner is not None and subject.settings_error is None,
+        runner=runner,
+        checks=[FindingView.of(one) for one in found],
+        limits=await limits_view(subject.runners),
+    )
 
 
 def _of_install(subject: Subject) -> list[CheckDescriptor]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-_HEADINGS = {
+HEADINGS = {
     "install": "Automa",
     "home": "Home and storage",
     "runners": "Sandboxes",
@@ -43,41 +43,25 @@ def doctor(
 
 
 async def _examine(home: Path | None, as_json: bool) -> Exit:
-    from automa.checks.room import all_checks
+    from automa.checks.room import all_checks, report
     from automa.checks.schemas import FindingView
-    from automa.checks.service import examine
+    from automa.checks.service import Examined, examine
 
     async with _subject(home) as subject:
-        found: list[FindingView] = []
+        found: list[Examined] = []
         printer = _Printer()
         async for one in examine(all_checks(subject)):
-            found.append(FindingView.of(one))
+            found.append(one)
             if not as_json:
-                printer.tell(found[-1])
-        report = await _report(subject, found)
+                printer.tell(FindingView.of(one))
+        told = await report(subject, found)
     if as_json:
-        show(report.model_dump(mode="json"), True)
+        show(told.model_dump(mode="json"), True)
     else:
-        printer.conclude(report)
+        printer.conclude(told)
     if subject.settings_error is not None:
         return Exit.USAGE
-    return Exit.OK if report.can_run else Exit.NO_SANDBOX
-
-
-async def _report(subject: "Subject", found: "list[FindingView]") -> "ChecksView":
-    from automa import __version__
-    from automa.checks.schemas import ChecksView, limits_view
-
-    choice = next(one for one in found if (one.group, one.name) == ("runners", "choice"))
-    runner = choice.details.get("runner")
-    return ChecksView(
-        version=__version__,
-        home=str(subject.settings.home),
-        can_run=runner is not None and subject.settings_error is None,
-        runner=runner,
-        checks=found,
-        limits=await limits_view(subject.runners),
-    )
+    return Exit.OK if told.can_run else Exit.NO_SANDBOX
 
 
 @asynccontextmanager
@@ -122,7 +106,7 @@ class _Printer:
 
     def tell(self, one: "FindingView") -> None:
         if one.group != self._group:
-            typer.secho(f"{'' if not self._group else chr(10)}{_HEADINGS[one.group]}", bold=True)
+            typer.secho(f"{'' if not self._group else chr(10)}{HEADINGS[one.group]}", bold=True)
             self._group = one.group
         mark, colour = _MARKS[one.level]
         typer.secho(f"  {mark:<8} ", fg=colour, nl=False)

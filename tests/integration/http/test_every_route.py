@@ -22,7 +22,8 @@ SIGNED_IN = {
     "list_sessions", "sign_out", "end_session", "end_all_sessions",
 }  # fmt: skip
 ADMIN = {
-    "read_system", "list_users", "create_user", "get_user", "update_user", "delete_user", "reset_password",
+    "read_system", "list_checks",
+    "list_users", "create_user", "get_user", "update_user", "delete_user", "reset_password",
     "list_audit", "export_audit", "verify_audit",
     "list_plugins", "get_plugin", "enable_plugin", "disable_plugin", "approve_version", "reject_version",
 }  # fmt: skip
