@@ -19,6 +19,7 @@ from automa.catalog.room import Catalog
 from automa.checks.endpoints import check_routes
 from automa.checks.room import Subject
 from automa.config import Settings
+from automa.environments.room import Environments
 from automa.events.bus import Bus
 from automa.events.endpoints import event_routes
 from automa.extend.delivery import attach
@@ -30,6 +31,7 @@ from automa.health import health_routes
 from automa.housekeeping import keep_house
 from automa.http.docs import docs_routes
 from automa.http.stack import protect
+from automa.runs.choice import Runners
 from automa.runs.repository import get as get_run
 from automa.runs.room import Runs
 from automa.runs.schemas import RunView
@@ -51,6 +53,7 @@ class Kernel:
     bus: Bus
     plugins: PluginHost
     auth: Auth
+    environments: Environments
     catalog: Catalog
     secrets: Secrets
     runs: Runs
@@ -96,11 +99,26 @@ async def open_kernel(settings: Settings) -> AsyncGenerator[Kernel]:
         plugins = PluginHost(settings, storage, changes)
         await plugins.load()
         auth = Auth.open(settings, storage, changes)
-        catalog = Catalog.open(settings, home, storage, changes)
+        found = [(item, context) for _, item, context in plugins.runners()]
+        runners = Runners(found, settings.runs.runner, ask_plugins=plugins.resolve_runner)
+        environments = Environments.open(settings, home, storage, changes, runners.choose_builder)
+        catalog = Catalog.open(settings, home, storage, changes, environments.service)
         secrets = Secrets.open(settings, storage, changes)
-        runs = Runs.open(settings, home, storage, changes, catalog.service, secrets.use, plugins)
+        runs = Runs.open(
+            settings, home, storage, changes, catalog.service, secrets.use, runners, environments.builds
+        )
         kernel = Kernel(
-            settings, storage, changes, bus, plugins, auth, catalog, secrets, runs, asyncio.Event()
+            settings,
+            storage,
+            changes,
+            bus,
+            plugins,
+            auth,
+            environments,
+            catalog,
+            secrets,
+            runs,
+            asyncio.Event(),
         )
         plugins.offer("run", partial(_run_as_shown, storage))
         await plugins.start()
@@ -108,8 +126,10 @@ async def open_kernel(settings: Settings) -> AsyncGenerator[Kernel]:
         attach(plugins, bus)
         await bus.start()
         stack.push_async_callback(bus.stop)
+        await environments.builds.start()
         await runs.start()
         stack.push_async_callback(runs.stop)
+        stack.push_async_callback(environments.builds.stop)
         background = [
             asyncio.create_task(runs.look_for_sandbox()),
             asyncio.create_task(runs.folders.work()),
@@ -152,6 +172,7 @@ def create_app(kernel: Kernel) -> FastAPI:
         check_routes(_checked(kernel), guard),
         docs_routes(app, Depends(guard.public)),
         *kernel.auth.routes(),
+        *kernel.environments.routes(guard),
         *kernel.secrets.routes(guard),
         audit_routes(guard, kernel.changes, kernel.storage),
         event_routes(guard, kernel.storage, kernel.bus),

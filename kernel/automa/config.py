@@ -7,6 +7,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
@@ -114,6 +115,41 @@ class RunSettings(_Group):
     )
 
 
+class EnvironmentSettings(_Group):
+    """Where the packages of scripts come from, and how long they are kept."""
+
+    index: str | None = Field(
+        None,
+        max_length=500,
+        description="The package index, as an address: installing reaches that and `hosts` only. By default "
+        "that of the installer, which then reaches what this machine reaches.",
+    )
+    hosts: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9.*_:\[\]-]+:[0-9]{1,5}$")]] = Field(
+        default_factory=list,
+        description="Where the index keeps its files, if that is elsewhere: `host:port`, each.",
+    )
+    timeout_s: float = Field(
+        900.0, ge=1, le=24 * 3600, description="How long locking or installing may take."
+    )
+    keep_unused_s: float = Field(
+        14 * 24 * 3600.0,
+        ge=60,
+        le=SECONDS_MOST,
+        description="For how long packages that no run uses stay installed.",
+    )
+
+    @field_validator("index")
+    @classmethod
+    def _is_plain(cls, index: str | None) -> str | None:
+        # It would be seen by whoever may list processes or read a log.
+        if index is None:
+            return None
+        parts = urlsplit(index)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("this is to be an http(s) address without a user name or a password")
+        return index
+
+
 class OfferedPath(_Group):
     """A file or folder of this machine that scripts may declare, by the name under which it is set."""
 
@@ -165,6 +201,7 @@ class Settings(BaseSettings):
     auth: AuthSettings = Field(default_factory=lambda: AuthSettings.model_validate({}))
     uploads: UploadSettings = Field(default_factory=lambda: UploadSettings.model_validate({}))
     runs: RunSettings = Field(default_factory=lambda: RunSettings.model_validate({}))
+    environments: EnvironmentSettings = Field(default_factory=lambda: EnvironmentSettings.model_validate({}))
     paths: dict[PathName, OfferedPath] = Field(
         default_factory=dict,
         description="What scripts may declare as `paths`, by name: `{path, mode}`, mode `read` or `write`.",

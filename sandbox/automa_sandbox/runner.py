@@ -7,16 +7,20 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automa.sdk import attempts
 from automa.sdk.checks import Advice
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.machine import Machine
 from automa.sdk.plugin import PluginContext
-from automa.sdk.runs import NO_SECRETS, Enforcement, ProbeReport, RunSpec
+from automa.sdk.runs import NO_SECRETS, BuildOrder, Enforcement, ProbeReport, RunSpec
 from automa_sandbox.execution import ShimExecution, adopt_live
 from automa_sandbox.link import HostGone, HostLink
 from automa_sandbox.settings import SandboxSettings, settings_of
+
+if TYPE_CHECKING:
+    from automa_sandbox.environments.build import Builder
 
 
 class BubblewrapRunner:
@@ -82,16 +86,26 @@ class BubblewrapRunner:
                 return ShimExecution(forked.handle)
         raise SandboxFailed("The sandbox host ended twice while it started this run.")
 
-    async def build_environment(
-        self, requirements: Sequence[str], requires_python: str | None, folder: Path
-    ) -> Path:
-        """Installed packages for `RunSpec.environment`. Raises SandboxFailed."""
-        from automa_sandbox.environments.build import Builder, Request, find_uv, require_python
+    async def find_python(self, requires_python: str | None) -> str:
+        """The interpreter of scripts that require this. Raises SandboxFailed."""
+        from automa_sandbox.environments.pythons import require, tag
 
         version = (await self.found())["python_version"]
-        require_python(version, requires_python)
-        builder = Builder(self, folder, find_uv())
-        return (await builder.build(Request(tuple(requirements), version))).folder
+        require(requires_python, [version])
+        return tag(version)
+
+    async def lock_packages(self, requirements: Sequence[str], python: str, order: BuildOrder) -> str:
+        """Exact versions with hashes. Raises SandboxFailed."""
+        return await self._builder().lock(requirements, python, order)
+
+    async def build_environment(self, lock: str, python: str, order: BuildOrder, target: Path) -> int:
+        """Installed packages for `RunSpec.environment`. Raises SandboxFailed."""
+        return await self._builder().build(lock, python, order, target)
+
+    def _builder(self) -> "Builder":
+        from automa_sandbox.environments.build import Builder, find_uv
+
+        return Builder(self, find_uv())
 
     async def adopt(self, attempt_dir: Path) -> ShimExecution | None:
         """The live attempt of that folder, or None if its shim is dead or never was."""

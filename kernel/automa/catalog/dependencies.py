@@ -11,18 +11,19 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from automa.catalog.inline import Block
 from automa.catalog.source import SourceError
+from automa.environments.wanted import Wanted
 
 MAX_DEPENDENCIES = 200
 MAX_CHARACTERS = 500
 _SHOWN = 80
 
 
-def read_dependencies(block: Block) -> tuple[list[str], str | None]:
+def read_dependencies(block: Block) -> Wanted:
     """The requirements, each in its normal form, and the versions of Python. Raises SourceError."""
     tool: Any = block.content.get("tool")
     if isinstance(tool, dict) and "uv" in tool:
         raise block.error("`[tool.uv]` is not taken: where packages come from is a setting", "tool", "uv")
-    return _requirements(block), _requires_python(block)
+    return Wanted(tuple(_requirements(block)), _requires_python(block))
 
 
 def _requirements(block: Block) -> list[str]:

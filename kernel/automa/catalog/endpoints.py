@@ -48,6 +48,7 @@ def script_routes(
     ) -> ScriptView:
         async with changes(caller.actor) as change:
             found = await service.create(change, caller, name, wanted, description)
+        service.saved()
         response.headers["Location"] = f"/api/v1/scripts/{found[0].id}"
         return _shown(found, response)
 

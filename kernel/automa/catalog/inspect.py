@@ -19,6 +19,7 @@ from automa.catalog.names import Names, is_writable
 from automa.catalog.permissions import NOTHING, Permissions
 from automa.catalog.signature import ANY_OBJECT, Function, result_schema_of, schema_of
 from automa.catalog.source import JsonObject, Problem, Source, SourceError, read_source
+from automa.environments.wanted import Wanted
 
 Kind = Literal["function", "plain"]
 
@@ -41,9 +42,8 @@ class Inspection:
     problem: Problem | None = None
     is_text: bool = True
     """False for a file that is no text at all: it cannot even be a draft."""
-    dependencies: list[str] = field(default_factory=list[str])
+    dependencies: Wanted = Wanted()  # noqa: RUF009 - frozen
     """What it needs from the package index."""
-    requires_python: str | None = None
     permissions: Permissions = NOTHING
 
     def to_json(self) -> dict[str, Any]:
@@ -53,7 +53,14 @@ class Inspection:
     def from_json(cls, body: dict[str, Any]) -> Self:
         problem = body.pop("problem")
         permissions = Permissions.from_json(body.pop("permissions"))
-        return cls(**body, problem=Problem(**problem) if problem else None, permissions=permissions)
+        dependencies = body.pop("dependencies")
+        needed = replace(Wanted.from_json(dependencies), lock=dependencies["lock"])
+        return cls(
+            **body,
+            problem=Problem(**problem) if problem else None,
+            permissions=permissions,
+            dependencies=needed,
+        )
 
     @classmethod
     def failed(cls, message: str) -> Self:
@@ -65,8 +72,8 @@ def inspect_source(data: bytes, project: bytes | None = None) -> Inspection:
     them, but a hostile file costs memory and time: a server calls `automa.catalog.inspector` instead."""
     try:
         source = read_source(data)
-        dependencies, requires_python = read_dependencies(read_block(source.text))
-        return replace(_inspect(source, project), dependencies=dependencies, requires_python=requires_python)
+        dependencies = read_dependencies(read_block(source.text))
+        return replace(_inspect(source, project), dependencies=dependencies)
     except SourceError as error:
         return Inspection(problem=error.problem, is_text=error.is_text)
     except (RecursionError, MemoryError):

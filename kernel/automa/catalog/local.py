@@ -21,6 +21,7 @@ from automa.catalog.permissions import NOTHING, Permissions
 from automa.catalog.source import JsonObject
 from automa.catalog.trees import Trees
 from automa.config import UploadSettings
+from automa.environments.wanted import Wanted
 from automa.errors import InvalidPayload
 from automa.storage.blobs import BlobStore, LocalBlobs
 from automa.storage.paths import checked_path
@@ -38,8 +39,7 @@ class LocalProgram:
     digest: str
     folder: Path
     """Its files, read-only, to be shown to the run."""
-    dependencies: tuple[str, ...] = ()
-    requires_python: str | None = None
+    dependencies: Wanted = Wanted()  # noqa: RUF009 - frozen
     permissions: Permissions = NOTHING
     """What it declares; nobody has granted it yet."""
 
@@ -65,8 +65,7 @@ def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | N
         digest=package.digest,
         folder=folder,
         permissions=inspected.permissions,
-        dependencies=tuple(inspected.dependencies),
-        requires_python=inspected.requires_python,
+        dependencies=inspected.dependencies,
     )
 
 

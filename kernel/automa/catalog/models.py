@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, and_
 from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
+from automa.environments.models import EnvironmentRow
 from automa.storage.tables import Base, Id, Json, JsonObject, UtcDateTime
 
 
@@ -80,12 +81,22 @@ class VersionRow(Base):
     """What `[tool.automa]` declares; null was saved before it was read."""
     asked_digest: Mapped[str | None] = mapped_column(String(64))
     """Names the part of the permissions that needs approval; null if none does."""
+    dependencies: Mapped[JsonObject | None] = mapped_column(Json)
+    """What it needs from the package index; null was saved before it was read."""
+    environment_id: Mapped[str | None] = mapped_column(Id)
+    """Null: it needs nothing, or is a draft."""
     draft: Mapped[bool]
     problem: Mapped[JsonObject | None] = mapped_column(Json)
     note: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[JsonObject] = mapped_column(Json)
 
+    environment: Mapped[EnvironmentRow | None] = relationship(
+        primaryjoin=lambda: foreign(VersionRow.environment_id) == EnvironmentRow.id,
+        viewonly=True,
+        lazy="joined",
+        uselist=False,
+    )
     approval: Mapped[ApprovalRow | None] = relationship(
         primaryjoin=lambda: and_(
             foreign(VersionRow.script_id) == ApprovalRow.script_id,

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from automa.catalog.models import ApprovalRow, ScriptRow, VersionRow
+from automa.environments import repository as environments
 from automa.http.pagination import PageRequest
 from automa.storage.prepared import Query, read
 
@@ -121,7 +122,7 @@ def _runnable(wanted: ColumnElement[bool]) -> Any:
             _scripts.c.name, _scripts.c.owner_id,
             _versions.c.id.label("version_id"), _versions.c.number, _versions.c.digest, _versions.c.entry,
             _versions.c.kind, _versions.c.parameters, _versions.c.result_schema, _versions.c.draft,
-            _versions.c.permissions,
+            _versions.c.permissions, _versions.c.environment_id,
             _approvals.c.state.label("approval"), _approvals.c.permissions.label("asked"),
         )
         .select_from(
@@ -207,6 +208,7 @@ async def granted_before(session: AsyncSession, version: VersionRow) -> VersionR
 
 async def remove_script(session: AsyncSession, script_id: str) -> None:
     await session.execute(delete(_approvals).where(_approvals.c.script_id == script_id))
+    await environments.remove_of_script(session, script_id)
     await session.execute(delete(_versions).where(_versions.c.script_id == script_id))
     await session.execute(delete(_scripts).where(_scripts.c.id == script_id))
 

@@ -17,6 +17,7 @@ from automa.catalog.sweep import Sweeper
 from automa.catalog.trees import Trees
 from automa.catalog.version_endpoints import version_routes
 from automa.config import Settings
+from automa.environments.service import EnvironmentService
 from automa.storage.blobs import BlobStore, LocalBlobs
 from automa.storage.home import Home
 from automa.storage.session import Storage
@@ -35,7 +36,15 @@ class Catalog:
     sweeper: Sweeper
 
     @classmethod
-    def open(cls, settings: Settings, home: Home, storage: Storage, changes: Changes) -> Self:
+    def open(
+        cls,
+        settings: Settings,
+        home: Home,
+        storage: Storage,
+        changes: Changes,
+        environments: EnvironmentService | None = None,
+    ) -> Self:
+        """A command beside the server has no `environments` of its own: the server finds what it saved."""
         blobs = LocalBlobs(home.blobs, home.scratch)
         approvals = Approvals.of(settings)
         trees = Trees(home.trees, home.scratch, blobs)
@@ -44,7 +53,7 @@ class Catalog:
             changes=changes,
             blobs=blobs,
             intake=Intake(blobs, settings.uploads, Inspector()),
-            service=CatalogService(trees, approvals),
+            service=CatalogService(trees, approvals, environments or EnvironmentService(lambda: None)),
             approvals=approvals,
             sweeper=Sweeper(storage, blobs, trees, home.scratch),
         )

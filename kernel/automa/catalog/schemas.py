@@ -11,6 +11,8 @@ from automa.catalog.manifest import Manifest
 from automa.catalog.models import ApprovalRow, ScriptRow, VersionRow
 from automa.catalog.permissions import Permissions, differences
 from automa.catalog.scriptnames import MAX_CHARS
+from automa.environments.schemas import EnvironmentState
+from automa.environments.wanted import Wanted
 
 MAX_NOTE_CHARS = 1000
 MAX_DESCRIPTION_CHARS = 10_000
@@ -127,6 +129,17 @@ class ApprovalView(BaseModel):
         return cls.model_validate(body)
 
 
+class DependenciesView(BaseModel):
+    """What a version needs from the package index."""
+
+    requirements: list[str]
+    requires_python: str | None
+
+    @classmethod
+    def of(cls, body: dict[str, Any] | None) -> Self:
+        return cls.model_validate(Wanted.from_json(body).to_json())
+
+
 class VersionSummary(BaseModel):
     """One snapshot of a script; it never changes."""
 
@@ -142,6 +155,7 @@ class VersionSummary(BaseModel):
     draft: bool
     problem: ProblemView | None
     approval: ApprovalView
+    environment: EnvironmentState | None = Field(description="Its packages; null: it needs none.")
     note: str
     created_at: datetime
     created_by: ActorView
@@ -160,6 +174,7 @@ class VersionView(VersionSummary):
         description="JSON Schema of the result, from the return annotation of `main`; null: any JSON."
     )
     permissions: PermissionsView
+    dependencies: DependenciesView
     files: list[FileView]
 
     @classmethod
@@ -173,6 +188,7 @@ class VersionView(VersionSummary):
             "parameters": row.parameters,
             "result_schema": row.result_schema,
             "permissions": PermissionsView.of(row.permissions),
+            "dependencies": DependenciesView.of(row.dependencies),
             "files": files,
         }
         return cls.model_validate({**_version_fields(row), **more})
@@ -180,7 +196,11 @@ class VersionView(VersionSummary):
 
 def _version_fields(row: VersionRow) -> dict[str, Any]:
     fields = {name: getattr(row, name) for name in VersionSummary.model_fields}
-    return {**fields, "approval": ApprovalView.of(row.approval)}
+    return {
+        **fields,
+        "approval": ApprovalView.of(row.approval),
+        "environment": EnvironmentState.of(row.environment) if row.environment else None,
+    }
 
 
 class ScriptSummary(BaseModel):

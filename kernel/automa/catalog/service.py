@@ -20,6 +20,7 @@ from automa.catalog.repository import ScriptWithCurrent, Waiting
 from automa.catalog.scriptnames import checked_name, name_key
 from automa.catalog.source import JsonObject
 from automa.catalog.trees import Trees
+from automa.environments.service import EnvironmentService
 from automa.errors import Conflict, FieldError, NotFound, PreconditionFailed
 from automa.http.pagination import PageRequest
 from automa.sdk.runs import Limits
@@ -49,6 +50,8 @@ class RunnableVersion:
     """What it may do: a whole `Permissions.to_json()`."""
     approved: JsonObject | None
     """The part of it that was approved; None if nothing needed to be."""
+    environment_id: str | None
+    """Its packages; None: it needs none."""
 
     def limits(self, defaults: Limits) -> Limits:
         """What its runs may use if nobody says otherwise."""
@@ -89,9 +92,10 @@ class RunsOfScript(Protocol):
 class CatalogService:
     """Everything about scripts. Opens no transaction: whoever calls does."""
 
-    def __init__(self, trees: Trees, approvals: Approvals) -> None:
+    def __init__(self, trees: Trees, approvals: Approvals, environments: EnvironmentService) -> None:
         self._trees = trees
         self._approvals = approvals
+        self._environments = environments
 
     async def create(
         self, change: Change, caller: Caller, name: str, wanted: NewVersion, description: str = ""
@@ -198,6 +202,10 @@ class CatalogService:
         await repository.remove_script(change.session, script_id)
         change.audit("script.delete", "script", script_id, name=script.name, runs_kept=keep_runs)
         change.emit("script.deleted", script_id, owner_id=script.owner_id, script_name=script.name)
+
+    def saved(self) -> None:
+        """A version was saved: what it needs is looked for. Told after the commit."""
+        self._environments.look()
 
     async def get(self, session: AsyncSession, caller: Caller, script_id: str) -> ScriptWithCurrent:
         """Raises NotFound."""
@@ -306,6 +314,7 @@ class CatalogService:
             result_schema=row.result_schema,
             permissions=row.permissions or _NOTHING,
             approved=row.asked,
+            environment_id=row.environment_id,
         )
 
     async def tree(self, digest: str) -> Path:
@@ -333,6 +342,11 @@ class CatalogService:
         permissions = wanted.package.inspection.permissions
         asked = None if wanted.draft else self._approvals.asked(permissions)
         row = _version_row(change, script, wanted) | {"asked_digest": asked.digest if asked else None}
+        needed = wanted.package.inspection.dependencies
+        if not wanted.draft:
+            row["environment_id"] = await self._environments.request(
+                change, script.owner_id, script.id, needed
+            )
         await repository.add_version(change.session, row)
         becomes_current = not row["draft"] and (wanted.make_current or script.current_version_id is None)
         if asked is not None:
@@ -353,6 +367,7 @@ def _version_row(change: Change, script: ScriptRow, wanted: NewVersion) -> dict[
         "size_bytes": manifest.size, "kind": inspection.kind, "parameters": inspection.schema,
         "result_schema": inspection.result_schema,
         "docstring": inspection.docstring, "permissions": inspection.permissions.to_json(),
+        "dependencies": inspection.dependencies.to_json(), "environment_id": None,
         "draft": wanted.draft,
         "problem": problem.to_json() if problem else None,
         "note": wanted.note, "created_at": utc_now(),

@@ -45,6 +45,7 @@ def version_routes(
         async with changes(caller.actor) as change:
             row = await service.add_version(change, caller, script_id, wanted, revision)
             script, _ = await service.get(change.session, caller, script_id)
+        service.saved()
         response.headers["Location"] = f"/api/v1/scripts/{script_id}/versions/{row.id}"
         response.headers["ETag"] = etag(script.revision)
         return VersionView.of(row)

@@ -20,7 +20,8 @@ from automa.sdk.runlog import LogLine, Stream
 from automa.sdk.runs import SECONDS_MOST, BuildsEnvironments, RunState
 
 if TYPE_CHECKING:
-    from automa.catalog.local import LocalProgram
+    from automa.config import Settings
+    from automa.environments.wanted import Wanted
     from automa.runs.local import LocalResult, LocalRun
     from automa.sdk.runs import Runner
 
@@ -118,7 +119,7 @@ async def _run(
         )
         try:
             runner = await runners.choose(runner_name)
-            environment = await _environment(runner, found, settings.home / "environments")
+            environment, python = await _environment(runner, found.dependencies, settings)
             program = Program(
                 found.folder,
                 found.entry,
@@ -128,6 +129,7 @@ async def _run(
                 mounts=mounts,
                 network=network(permissions),
                 environment=environment,
+                python=python,
             )
             local = LocalRun(runner, program, limits, scratch, secrets)
             _end_on_signals(local)
@@ -157,14 +159,18 @@ def _require_empty(folder: Path) -> None:
         raise InvalidPayload(f"--artifacts {folder} is not empty.")
 
 
-async def _environment(runner: "Runner", program: "LocalProgram", folder: Path) -> Path | None:
-    """The packages that the program declares. They stay, so that its next run need not wait for them."""
-    if not program.dependencies and program.requires_python is None:
-        return None
+async def _environment(
+    runner: "Runner", wanted: "Wanted", settings: "Settings"
+) -> tuple[Path | None, str | None]:
+    """The packages that the program declares, and its interpreter."""
+    from automa.environments.local import prepare
+
+    if wanted.is_nothing:
+        return None, None
     if not isinstance(runner, BuildsEnvironments):
         raise SandboxUnavailable(f"The runner {runner.name} cannot install the dependencies of a script.")
-    note(f"automa: packages: {', '.join(program.dependencies) or 'none'}")
-    return await runner.build_environment(program.dependencies, program.requires_python, folder)
+    note(f"automa: packages: {', '.join(wanted.requirements) or 'none'}")
+    return await prepare(runner, wanted, settings)
 
 
 def _arguments(schema: dict[str, Any], given: list[str], params: str | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from automa.errors import FieldError, InvalidPayload, SandboxUnavailable
 from automa.sdk.plugin import PluginContext, RunnerDescriptor, RunnerRequest
-from automa.sdk.runs import ProbeReport, Runner
+from automa.sdk.runs import BuildsEnvironments, ProbeReport, Runner
 
 PROBE_AGAIN_AFTER_S = 30.0
 """A runner that was not usable may have become so: Docker was started, a package installed."""
@@ -103,6 +103,17 @@ class Runners:
         reports = await self.probe()
         usable = tuple(name for name, report in reports.items() if report.usable)
         return await self._ask_plugins(RunnerRequest(script_id, user_id, usable)) or default.name
+
+    async def choose_builder(self) -> BuildsEnvironments:
+        """The first usable runner that installs packages. Raises SandboxUnavailable with the reasons."""
+        default = await self.choose()
+        if isinstance(default, BuildsEnvironments):
+            return default
+        for name, report in (await self.probe()).items():
+            runner = self._candidates[name].instance()
+            if report.usable and isinstance(runner, BuildsEnvironments):
+                return runner
+        raise SandboxUnavailable(f"Packages cannot be installed: the runner {default.name} does not do it.")
 
     def get(self, name: str | None) -> Runner | None:
         """The runner of that name, usable or not, for runs that it has started already."""

@@ -21,7 +21,7 @@ from automa.runs.grants import NO_GRANTS, Grants, network
 from automa.runs.hints import HintListener, Watchers
 from automa.runs.models import RunRow
 from automa.runs.news import Due, Ended, News, Requeued, Started, checked, lost, start_failed
-from automa.runs.queue import Bounds, Load, Place, Turns
+from automa.runs.queue import Bounds, Candidate, Load, Place, Turns
 from automa.runs.retries import wait_after
 from automa.runs.typed import typed
 from automa.sdk.actors import SYSTEM
@@ -50,6 +50,22 @@ class Secrets(Protocol):
     """What a run is given to know. In memory only: nobody keeps it, logs it or writes it down."""
 
     async def of(self, row: RunRow) -> Mapping[str, str]: ...
+
+
+class Environments(Protocol):
+    """The packages of runs."""
+
+    def is_awaited(self, environment_id: str | None) -> bool:
+        """Whether a run has to wait for them."""
+        ...
+
+    def standing(self, environment_id: str) -> str:
+        """How they stand, in a word."""
+        ...
+
+    def folder(self, environment_id: str) -> tuple[Path | None, str | None]:
+        """What a run is shown, and the interpreter it is for. Raises SandboxFailed."""
+        ...
 
 
 @dataclass(slots=True)
@@ -82,6 +98,7 @@ class Dispatcher:
         bounds: Bounds,
         secrets: Secrets | None = None,
         grants: Grants = NO_GRANTS,
+        environments: Environments | None = None,
     ) -> None:
         self._storage = storage
         self._changes = changes
@@ -92,6 +109,7 @@ class Dispatcher:
         self._turns = Turns(bounds)
         self._deadlines = Deadlines(self._tell)
         self._grants = grants
+        self._environments = environments
         self._live: dict[str, _Live] = {}
         self._news: list[News] = []
         self._queue_may_hold = True
@@ -156,7 +174,11 @@ class Dispatcher:
 
     def waiting_for(self, row: RunRow, load: Load) -> str | None:
         """Which limit holds a queued run back; None if none does."""
-        return self._turns.waiting_for(_place(row), load) if row.state == RunState.QUEUED else None
+        if row.state != RunState.QUEUED:
+            return None
+        if row.environment_id and self._environments and self._environments.is_awaited(row.environment_id):
+            return f"Its environment: {self._environments.standing(row.environment_id)}."
+        return self._turns.waiting_for(_place(row), load)
 
     def cancel(self, run_id: str) -> None:
         """End a run whose wish to be cancelled is durable; one that only waited has ended with that."""
@@ -230,13 +252,18 @@ class Dispatcher:
 
     async def _claim(self, change: Change, staying: Sequence[Place], limit: int) -> Sequence[RunRow]:
         heads = await repository.heads(change.session, limit)
-        chosen = self._turns.choose(heads, staying, limit)
-        self._held_back = len(chosen) < len(heads)
+        ready = [head for head in heads if not self._awaits_packages(head)]
+        chosen = self._turns.choose(ready, staying, limit)
+        self._held_back = len(chosen) < len(ready)
         if not chosen:
             return ()
         rows = await repository.chosen(change.session, chosen)
         repository.claim(change, chosen, utc_now())
         return rows
+
+    def _awaits_packages(self, head: Candidate) -> bool:
+        """Whoever installs them tells when they are there."""
+        return self._environments is not None and self._environments.is_awaited(head.environment_id)
 
     def _watch(self, row: RunRow, work: Coroutine[None, None, None]) -> None:
         live = _Live(row)
@@ -265,6 +292,9 @@ class Dispatcher:
         attempt_dir = self._home.attempt(row.id, row.attempt)
         attempt_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         permissions = Permissions.from_json(row.permissions)
+        environment, python = None, None
+        if row.environment_id is not None and self._environments is not None:
+            environment, python = self._environments.folder(row.environment_id)
         spec = RunSpec(
             run_id=row.id,
             attempt=row.attempt,
@@ -274,6 +304,8 @@ class Dispatcher:
             call_main=row.call_main,
             params=row.params,
             limits=Limits.from_json(row.limits),
+            environment=environment,
+            python=python,
             mounts=self._grants.mounts(permissions),
             network=network(permissions),
             notify_path=self._hints.path,

@@ -35,6 +35,7 @@ class Program:
     params: Mapping[str, Any]
     result_schema: dict[str, Any] | None = None
     environment: Path | None = None
+    python: str | None = None
     mounts: tuple[Mount, ...] = ()
     network: Network = NO_NETWORK
 
@@ -77,6 +78,7 @@ class LocalRun:
             params=dict(program.params),
             limits=limits,
             environment=program.environment,
+            python=program.python,
             mounts=program.mounts,
             network=program.network,
             tie_to_pid=os.getpid(),

@@ -36,6 +36,8 @@ class RunRow(Base):
     limits: Mapped[JsonObject] = mapped_column(Json)
     permissions: Mapped[JsonObject | None] = mapped_column(Json)
     """What it may do, as its version declares it; null was queued before there were permissions."""
+    environment_id: Mapped[str | None] = mapped_column(Id)
+    """The packages of its version; null: it needs none."""
     rerun_of: Mapped[str | None] = mapped_column(Id)
     submitted_by: Mapped[JsonObject] = mapped_column(Json)
 

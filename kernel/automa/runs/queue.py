@@ -1,7 +1,8 @@
 """Whose turn it is: which of the runs that wait may start now. No database, and no clock that jumps.
 
-Runs wait in *lanes*: those of one script with the same limited labels. What holds the first of a lane back
-holds back all of it, so the first few of every lane are all that has to be looked at.
+Runs wait in *lanes*: those of one script with the same limited labels and the same environment. What
+holds the first of a lane back holds back all of it, so the first few of every lane are all that has to be
+looked at.
 
 Among owners the higher priority goes first; then whoever has fewer runs going on; then whoever was passed
 over more often. Each `PATIENCE` times that an owner is passed over count as one point of priority: nobody
@@ -51,9 +52,13 @@ class QueueClock:
         return datetime.fromtimestamp(self._monotonic() + self._ahead_s, UTC)
 
 
-def lane_of(script_id: str, labels: Iterable[str], limited: Mapping[str, int]) -> str:
+def lane_of(
+    script_id: str, labels: Iterable[str], limited: Mapping[str, int], environment_id: str | None = None
+) -> str:
     """The lane of a run."""
     held = sorted(label for label in labels if label in limited)
+    if environment_id is not None:
+        held.append(environment_id)
     return f"{script_id}/{sha256(' '.join(held).encode()).hexdigest()[:16]}" if held else script_id
 
 
@@ -88,6 +93,7 @@ class Candidate:
     rank: int
     labels: Sequence[str] = ()
     script_limit: int | None = None
+    environment_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

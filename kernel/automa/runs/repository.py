@@ -77,7 +77,7 @@ def _heads(dialect: str) -> Any:
     return (
         select(
             run.c.id, run.c.lane, run.c.owner_id, run.c.script_id, run.c.priority, run.c.rank, run.c.labels,
-            _scripts.c.max_concurrent_runs,
+            _scripts.c.max_concurrent_runs, run.c.environment_id,
         )
         .select_from(found.outerjoin(_scripts, _scripts.c.id == run.c.script_id))
         .where(lanes.c.lane.is_not(None))
@@ -257,3 +257,11 @@ async def digests_of_unfinished(session: AsyncSession) -> set[str]:
     """The files that runs which have not ended need."""
     query = select(RunRow.digest).where(RunRow.state.in_(UNFINISHED)).distinct()
     return set((await session.scalars(query)).all())
+
+
+async def environments_of_unfinished(session: AsyncSession) -> set[str]:
+    """The packages that runs which have not ended need."""
+    query = select(RunRow.environment_id).where(
+        RunRow.state.in_(UNFINISHED), RunRow.environment_id.is_not(None)
+    )
+    return {found for found in await session.scalars(query.distinct()) if found}

@@ -10,8 +10,8 @@ from automa.audit.change import Changes
 from automa.auth.guard import Guard
 from automa.catalog.service import CatalogService
 from automa.config import Settings
+from automa.environments.builds import Builds
 from automa.errors import SandboxUnavailable
-from automa.extend.host import PluginHost
 from automa.runs.artifact_endpoints import artifact_routes
 from automa.runs.choice import Runners
 from automa.runs.dispatch import Dispatcher
@@ -51,17 +51,17 @@ class Runs:
         changes: Changes,
         catalog: CatalogService,
         secrets: SecretUse,
-        plugins: PluginHost,
+        runners: Runners,
+        environments: Builds,
     ) -> Self:
-        found = [(item, context) for _, item, context in plugins.runners()]
-        runners = Runners(found, settings.runs.runner, ask_plugins=plugins.resolve_runner)
         bounds = Bounds(
             settings.runs.max_concurrent,
             settings.runs.max_concurrent_per_owner,
             settings.runs.max_concurrent_per_label,
         )
         given, grants = SecretsOfRuns(secrets, changes), Grants(settings.paths, home.path)
-        dispatcher = Dispatcher(storage, changes, home, runners, catalog, bounds, given, grants)
+        dispatcher = Dispatcher(storage, changes, home, runners, catalog, bounds, given, grants, environments)
+        environments.on_settled = dispatcher.submitted
         folders = RunFolders(storage, home)
         return cls(
             storage=storage,

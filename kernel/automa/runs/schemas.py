@@ -168,7 +168,10 @@ class RunView(BaseModel):
     retrying: bool = Field(description="It waits for its next attempt.")
     next_attempt_at: datetime | None
     expires_at: datetime | None = Field(description="If it has not begun by then, it expires.")
-    waiting_for: str | None = Field(description="Which limit holds it back in the queue.")
+    waiting_for: str | None = Field(
+        description="What holds it back in the queue: a limit, or packages that are being installed."
+    )
+    environment_id: str | None = Field(description="Its packages; null: it needs none.")
     rerun_of: str | None
     submitted_by: ActorView
     queued_at: datetime
@@ -216,6 +219,7 @@ class RunView(BaseModel):
             next_attempt_at=row.next_attempt_at,
             expires_at=row.expires_at,
             waiting_for=waiting_for,
+            environment_id=row.environment_id,
             rerun_of=row.rerun_of,
             submitted_by=ActorView.model_construct(kind=by["kind"], id=by["id"], name=by.get("name", "")),
             queued_at=row.queued_at,

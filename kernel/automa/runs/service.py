@@ -207,7 +207,9 @@ class RunService:
         return {
             "priority": wanted.priority,
             "labels": list(wanted.labels),
-            "lane": lane_of(row["script_id"], wanted.labels, runs.max_concurrent_per_label),
+            "lane": lane_of(
+                row["script_id"], wanted.labels, runs.max_concurrent_per_label, row["environment_id"]
+            ),
             "rank": rank_of(self._clock.now(), wanted.priority),
             "expires_at": queued_at + timedelta(seconds=expires_in_s) if expires_in_s else None,
             "retry": dict(wanted.retry) if wanted.retry else None,
@@ -264,6 +266,7 @@ def _queued(
         "result_schema": version.result_schema,
         "limits": asdict(limits),
         "permissions": version.permissions,
+        "environment_id": version.environment_id,
         "rerun_of": rerun_of,
         "submitted_by": {"kind": actor.kind, "id": actor.id, "name": actor.name},
         "state": RunState.QUEUED.value,

@@ -138,6 +138,8 @@ class RunSpec:
     env: dict[str, str] = field(default_factory=dict[str, str])
     environment: Path | None = None
     """A folder of installed packages, shown read-only; None: the bare interpreter."""
+    python: str | None = None
+    """The interpreter, as `BuildsEnvironments.find_python` names it; None: the runner's own choice."""
     mounts: tuple[Mount, ...] = ()
     network: Network = field(default_factory=Network)
     tie_to_pid: int | None = None
@@ -281,17 +283,37 @@ class Execution(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class BuildOrder:
+    """One step of making an environment of packages: where it works, and where packages come from."""
+
+    folder: Path
+    """A new folder for this step alone. The log of the sandbox appears in its `attempt`."""
+    index: str | None = None
+    """The package index; None: the installer's own default."""
+    network: Network = Network("host")
+    """What the step may reach: the index, and nothing else where it is known."""
+    timeout_s: float = 900.0
+
+
 @runtime_checkable
 class BuildsEnvironments(Protocol):
-    """A runner that can also install the packages that a script declares."""
+    """A runner that can also install the packages that a script declares.
 
-    async def build_environment(
-        self, requirements: Sequence[str], requires_python: str | None, folder: Path
-    ) -> Path:
-        """What `RunSpec.environment` takes: built in a sandbox, and kept below `folder`, unless it is there.
+    Each step is an attempt in a sandbox, without secrets, that ends with this process. Raises SandboxFailed.
+    """
 
-        `requirements` are names with versions, nothing else. Raises SandboxFailed.
-        """
+    async def find_python(self, requires_python: str | None) -> str:
+        """Names the interpreter and the platform that such scripts run on here: `3.11-linux-x86_64`."""
+        ...
+
+    async def lock_packages(self, requirements: Sequence[str], python: str, order: BuildOrder) -> str:
+        """Exact versions with their hashes, as a `requirements.txt`. Requirements are names with versions."""
+        ...
+
+    async def build_environment(self, lock: str, python: str, order: BuildOrder, target: Path) -> int:
+        """Install what is locked. `target`, a new folder, is what `RunSpec.environment` takes: it appears
+        whole or not at all. Returns its size in bytes."""
         ...
 
 

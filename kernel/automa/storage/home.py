@@ -34,6 +34,11 @@ class Home:
         return self.path / "plugins"
 
     @property
+    def environments(self) -> Path:
+        """The packages that scripts need, installed."""
+        return self.path / "environments"
+
+    @property
     def scratch(self) -> Path:
         """What is here belongs to a process that is still at it, or to nobody."""
         return self.path / "scratch"
@@ -49,7 +54,7 @@ class Home:
         """Make the folder if it is not there. Raises ConfigError."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.runs, self.blobs, self.trees, self.plugins, self.scratch):
+            for folder in (self.runs, self.blobs, self.trees, self.plugins, self.environments, self.scratch):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"AUTOMA_HOME cannot be used: {error}") from error

@@ -1,54 +1,31 @@
-"""Building an environment of packages, as an attempt of a runner, and keeping it by what it is to hold."""
+"""Making an environment of packages, in two steps that are attempts of a runner: to lock, and to install."""
 
 import asyncio
 import contextlib
-import hashlib
 import importlib.util
 import json
 import os
 import shutil
-import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-
-from packaging.specifiers import SpecifierSet
+from typing import Any
 
 from automa.sdk import attempts
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.runlog import LogReader
-from automa.sdk.runs import Limits, MiB, Mount, Network, Runner, RunSpec, RunState
+from automa.sdk.runs import BuildOrder, Limits, MiB, Mount, Runner, RunSpec, RunState
 from automa_sandbox.environments.unpack import ArchiveRefused, unpack
 
 _LIMITS = Limits(
     memory_bytes=2048 * MiB, disk_bytes=3072 * MiB, disk_inodes=200_000, artifacts_bytes=1536 * MiB,
-    artifacts_files=2, timeout_s=900.0, cpus=2.0,
+    artifacts_files=2, cpus=2.0, log_bytes=4 * MiB,
 )  # fmt: skip
 _BUILDER = Path(__file__).with_name("builder.py")
 _LINES_SHOWN = 15
 _ARCHIVE, _LOCK = "environment.tar", "requirements.lock"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What an environment is to hold, and for which version of Python (`3.11`)."""
-
-    requirements: tuple[str, ...]
-    python: str
-    index: str | None = None
-    """The package index; None: uv's own default."""
-
-    @property
-    def key(self) -> str:
-        text = json.dumps([sorted(self.requirements), self.python, self.index])
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """An environment on disk: what `RunSpec.environment` takes, and the lock that it was made from."""
-
-    folder: Path
-    lock: str
+_LOCK_BYTES = 4 * MiB
+ATTEMPT = "attempt"
 
 
 def find_uv() -> Path:
@@ -65,62 +42,62 @@ def find_uv() -> Path:
     return Path(found).resolve()
 
 
-def require_python(version: str, wanted: str | None) -> None:
-    """Raises SandboxFailed if scripts run on another Python than `requires-python` asks for."""
-    if wanted is not None and not SpecifierSet(wanted).contains(version, prereleases=True):
-        raise SandboxFailed(f"The script requires Python {wanted}; scripts run on {version} here.")
-
-
 class Builder:
-    """Builds environments under a folder of its own, each once. No build sees another one's files."""
+    """Locks and installs packages. No step sees the files of another one."""
 
-    def __init__(self, runner: Runner, folder: Path, uv: Path) -> None:
+    def __init__(self, runner: Runner, uv: Path) -> None:
         self._runner = runner
-        self._folder = folder
         self._uv = uv
 
-    def find(self, request: Request) -> Built | None:
-        """The environment if it has been built: this needs no network."""
-        place = self._folder / request.key
+    async def lock(self, requirements: Sequence[str], python: str, order: BuildOrder) -> str:
+        """The lock of these requirements. Raises SandboxFailed."""
+        collected = await self._attempt({"requirements": list(requirements)}, python, order)
         try:
-            return Built(place / "environment", (place / _LOCK).read_text())
-        except FileNotFoundError:
-            return None
-
-    async def build(self, request: Request) -> Built:
-        """Build it unless it is there. Raises SandboxFailed."""
-        if found := self.find(request):
-            return found
-        self._folder.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".build-", dir=self._folder))
-        try:
-            await self._attempt(request, work)
-            await asyncio.to_thread(self._keep, request, work)
+            return _text(collected[_LOCK])
+        except (KeyError, OSError, ValueError) as error:
+            raise SandboxFailed(f"The lock could not be taken out of the sandbox: {error}.") from error
         finally:
-            await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
-        built = self.find(request)
-        assert built is not None
-        return built
+            await _clear(order.folder)
 
-    async def _attempt(self, request: Request, work: Path) -> None:
-        app, attempt_dir = work / "app", work / "attempt"
-        app.mkdir()
-        attempt_dir.mkdir()
+    async def build(self, lock: str, python: str, order: BuildOrder, target: Path) -> int:
+        """Install what is locked as `target`; its size in bytes. Raises SandboxFailed."""
+        try:
+            collected = await self._attempt({"lock": lock}, python, order)
+            return await asyncio.to_thread(_keep, collected, order.folder / "kept", target)
+        finally:
+            await _clear(order.folder)
+
+    async def _attempt(self, params: dict[str, Any], python: str, order: BuildOrder) -> dict[str, Path]:
+        """What a step left, by name."""
+        app, attempt_dir = order.folder / "app", order.folder / ATTEMPT
+        for folder in (app, attempt_dir):
+            folder.mkdir(parents=True)
         shutil.copyfile(_BUILDER, app / "main.py")
         spec = RunSpec(
-            run_id=f"environment-{request.key[:12]}",
+            run_id=f"environment-{order.folder.name}",
             attempt=1,
             attempt_dir=attempt_dir,
             app_dir=app,
             entry="main.py",
             call_main=True,
-            params={"requirements": list(request.requirements), "index": request.index},
-            limits=_LIMITS,
+            params={**params, "index": order.index},
+            limits=replace(_LIMITS, timeout_s=order.timeout_s),
             mounts=(Mount(self._uv, "/data/uv"),),
-            network=Network("host"),
+            network=order.network,
+            python=python,
             tie_to_pid=os.getpid(),
         )
         attempts.write_spec(spec)
+        await self._see_through(spec)
+        outcome = attempts.read_outcome(attempt_dir)
+        if outcome is None or outcome.state is not RunState.SUCCEEDED:
+            reason = outcome.reason if outcome else "its supervisor is gone"
+            said = await asyncio.to_thread(_last_words, attempt_dir)
+            step = "packages could not be installed" if "lock" in params else "dependencies cannot be locked"
+            raise SandboxFailed(f"The {step}: {str(reason).rstrip('.')}.\n{said}".rstrip())
+        return _collected(attempt_dir)
+
+    async def _see_through(self, spec: RunSpec) -> None:
         execution = await self._runner.start(spec)
         try:
             await execution.wait()
@@ -129,25 +106,38 @@ class Builder:
             raise
         finally:
             execution.close()
-        outcome = attempts.read_outcome(attempt_dir)
-        if outcome is None or outcome.state is not RunState.SUCCEEDED:
-            reason = outcome.reason if outcome else "its supervisor is gone"
-            said = await asyncio.to_thread(_last_words, attempt_dir)
-            raise SandboxFailed(f"The environment could not be built: {reason}.\n{said}".rstrip())
 
-    def _keep(self, request: Request, work: Path) -> None:
-        """It appears whole or not at all; whoever was faster has built the same."""
-        collected = _collected(work / "attempt")
-        draft = work / "kept"
-        draft.mkdir(mode=0o755)
-        try:
-            unpack(collected[_ARCHIVE], draft / "environment")
-            shutil.copyfile(collected[_LOCK], draft / _LOCK)
-        except (KeyError, OSError, ArchiveRefused) as error:
-            raise SandboxFailed(f"The environment could not be taken out of the sandbox: {error}.") from error
-        draft.chmod(0o755)
-        with contextlib.suppress(OSError):
-            draft.rename(self._folder / request.key)
+
+def _keep(collected: dict[str, Path], draft: Path, target: Path) -> int:
+    """The environment appears whole or not at all; whoever was faster has installed the same."""
+    try:
+        size = unpack(collected[_ARCHIVE], draft)
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (KeyError, OSError, ArchiveRefused) as error:
+        raise SandboxFailed(f"The environment could not be taken out of the sandbox: {error}.") from error
+    with contextlib.suppress(OSError):
+        draft.rename(target)
+    if not target.is_dir():
+        raise SandboxFailed(f"The environment could not be kept as {target}.")
+    return size
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(_LOCK_BYTES + 1)
+    if len(data) > _LOCK_BYTES:
+        raise ValueError("it is too large")
+    return data.decode()
+
+
+async def _clear(folder: Path) -> None:
+    """Of a step only its log stays: what it left may be large, and nobody needs it any more."""
+
+    def clear() -> None:
+        for path in (folder / "app", folder / "kept", folder / ATTEMPT / attempts.ARTIFACTS):
+            shutil.rmtree(path, ignore_errors=True)
+
+    await asyncio.to_thread(clear)
 
 
 def _last_words(attempt_dir: Path) -> str:

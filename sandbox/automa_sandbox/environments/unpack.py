@@ -12,8 +12,9 @@ class ArchiveRefused(Exception):
     """The archive holds what no environment needs."""
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Write its files and folders below `folder`, which is new. Raises ArchiveRefused for anything else."""
+def unpack(archive: Path, folder: Path) -> int:
+    """Write its files and folders below `folder`, which is new. Returns the bytes of
+    all files. Raises ArchiveRefused for anything else."""
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
     count = size = 0
@@ -26,6 +27,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 _add(opened, member, folder)
     except (tarfile.TarError, UnicodeError, OSError, ValueError) as error:
         raise ArchiveRefused(f"it cannot be read: {error}") from error
+    return size
 
 
 def _add(opened: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

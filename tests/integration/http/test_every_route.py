@@ -33,18 +33,19 @@ READING = {
     "list_run_attempts", "list_artifacts", "read_artifact", "preview_artifact",
     "stream_events", "list_events", "list_tokens", "list_secrets", "read_secret",
     "list_approvals", "read_version_permissions", "list_run_connections",
+    "list_environments", "read_environment", "read_environment_log",
 }  # fmt: skip
 WRITING = {
     "create_token", "revoke_token", "create_script", "upload_script", "update_script", "delete_script",
     "make_version_current", "create_version", "upload_version",
     "submit_run", "submit_run_of_version", "cancel_run", "rerun_run",
-    "create_secret", "update_secret", "delete_secret",
+    "create_secret", "update_secret", "delete_secret", "retry_environment",
 }  # fmt: skip
 """Whoever adds an operation says here who may call it."""
 
 MINE_ALONE = {
     "list_scripts", "list_runs", "stream_events", "list_events", "list_tokens", "list_secrets",
-    "list_approvals",
+    "list_approvals", "list_environments",
 }  # fmt: skip
 """Lists, in which a stranger sees what is the stranger's own: nothing."""
 
@@ -93,12 +94,14 @@ class Place:
 
     def __init__(self, server: Server) -> None:
         self.server, self.admin, self.bob = server, server.admin(), server.user("bob@example.org")
-        source = f"print({SECRET!r})\nopen('/artifacts/of bob.txt', 'w').write({SECRET!r})\n"
+        block = '# /// script\n# requires-python = ">=3.9"\n# ///\n'
+        source = f"{block}print({SECRET!r})\nopen('/artifacts/of bob.txt', 'w').write({SECRET!r})\n"
         script = self.bob.script(source, "of bob")
         run = self.bob.submit(script)
         self.bob.wait(run["id"])
         current = self.bob.get(f"/scripts/{script}").json()["current"]
         self.ids = {
+            "environment_id": current["environment"]["id"],
             "script_id": script, "version_id": current["id"], "version": "1", "path": current["entry"],
             "run_id": run["id"], "number": "1",
             "user_id": self.bob.get("/me").json()["id"], "name": "sandbox",

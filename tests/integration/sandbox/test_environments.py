@@ -1,17 +1,16 @@
 """Packages are installed in a sandbox, from an index, once; runs see them read-only."""
 
-import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.plugin import PluginContext
-from automa.sdk.runs import BuildsEnvironments, Runner
-from automa_sandbox.environments.build import Builder, Request, find_uv
+from automa.sdk.runs import BuildOrder, BuildsEnvironments, Runner
 from automa_sandbox.runner import BubblewrapRunner
-from support.lab import Lab
+from support.lab import Lab, read_log
 
 
 @pytest.fixture
@@ -27,41 +26,61 @@ def lab(runner: Runner, tmp_path: Path) -> Lab:
     return Lab(runner, tmp_path / "lab")
 
 
+@pytest.fixture
+def order(tmp_path: Path) -> Callable[[], BuildOrder]:
+    numbers = count()
+    return lambda: BuildOrder(tmp_path / "steps" / str(next(numbers)))
+
+
+Orders = Callable[[], BuildOrder]
+
+
 class TestBuild:
-    async def test_a_script_imports_what_was_installed_and_nothing_is_installed_twice(
-        self, runner: BubblewrapRunner, lab: Lab, tmp_path: Path
+    async def test_a_script_imports_what_was_locked_and_installed(
+        self, runner: BubblewrapRunner, lab: Lab, tmp_path: Path, order: Orders
     ) -> None:
         assert isinstance(runner, BuildsEnvironments)
-        built = await runner.build_environment(["iniconfig>=2"], ">=3.9", tmp_path / "kept")
-        seen = await lab.see("import iniconfig\nprint(iniconfig.__file__)", environment=built)
+        python = await runner.find_python(">=3.9")
+        lock = await runner.lock_packages(["iniconfig>=2"], python, order())
+        assert "iniconfig==" in lock
+        assert "--hash=sha256:" in lock
+        target = tmp_path / "kept" / "key"
+        size = await runner.build_environment(lock, python, order(), target)
+        files = [path for path in target.rglob("*") if path.is_file()]
+        assert size == sum(path.stat().st_size for path in files)
+        seen = await lab.see("import iniconfig\nprint(iniconfig.__file__)", environment=target)
         assert seen.startswith("/environment/")
-        assert "--hash=sha256:" in (built.parent / "requirements.lock").read_text()
-        made_at = built.stat().st_ino
-        again = await runner.build_environment(["iniconfig>=2"], None, tmp_path / "kept")
-        assert (again, again.stat().st_ino) == (built, made_at)
-        assert [path.name for path in (tmp_path / "kept").iterdir()] == [built.parent.name]
+        assert [path.name for path in target.parent.iterdir()] == ["key"]
+
+    async def test_of_a_step_only_its_log_stays(
+        self, runner: BubblewrapRunner, order: Orders, tmp_path: Path
+    ) -> None:
+        await runner.lock_packages(["iniconfig>=2"], await runner.find_python(None), order())
+        (step,) = (tmp_path / "steps").iterdir()
+        assert [path.name for path in step.iterdir()] == ["attempt"]
+        assert "Resolved 1 package" in "".join(line.text for line in read_log(step / "attempt"))
 
     async def test_a_failure_is_told_in_uv_s_words_and_leaves_nothing(
-        self, runner: BubblewrapRunner, tmp_path: Path
+        self, runner: BubblewrapRunner, order: Orders, tmp_path: Path
     ) -> None:
-        with pytest.raises(SandboxFailed, match="iniconfig"):
-            await runner.build_environment(["iniconfig==0.0.0.1"], None, tmp_path / "kept")
-        assert list((tmp_path / "kept").iterdir()) == []
-
-    async def test_another_version_of_python_is_refused_before_anything_is_fetched(
-        self, runner: BubblewrapRunner, tmp_path: Path
-    ) -> None:
-        with pytest.raises(SandboxFailed, match="requires Python <3"):
-            await runner.build_environment([], "<3", tmp_path / "kept")
+        python = await runner.find_python(None)
+        with pytest.raises(SandboxFailed, match=r"cannot be locked[^$]*iniconfig"):
+            await runner.lock_packages(["iniconfig==0.0.0.1"], python, order())
+        with pytest.raises(SandboxFailed, match="could not be installed"):
+            await runner.build_environment("iniconfig==0.0.0.1", python, order(), tmp_path / "kept")
         assert not (tmp_path / "kept").exists()
 
+    async def test_what_has_another_hash_than_the_lock_says_is_not_installed(
+        self, runner: BubblewrapRunner, order: Orders, tmp_path: Path
+    ) -> None:
+        python = await runner.find_python(None)
+        lock = f"iniconfig==2.0.0 --hash=sha256:{'0' * 64}\n"
+        with pytest.raises(SandboxFailed, match=r"[Hh]ash"):
+            await runner.build_environment(lock, python, order(), tmp_path / "kept")
 
-class TestRequest:
-    def test_order_does_not_matter_and_all_else_does(self) -> None:
-        one = Request(("a", "b>1"), "3.11.2")
-        assert one.key == Request(("b>1", "a"), "3.11.2").key
-        others = ({"requirements": ("a",)}, {"python": "3.12.1"}, {"index": "https://index.example"})
-        assert len({one.key, *(dataclasses.replace(one, **other).key for other in others)}) == 4
-
-    def test_nothing_is_found_before_it_was_built(self, runner: Runner, tmp_path: Path) -> None:
-        assert Builder(runner, tmp_path / "kept", find_uv()).find(Request(("a",), "3.11.2")) is None
+    async def test_another_version_of_python_is_refused_and_those_that_are_here_are_named(
+        self, runner: BubblewrapRunner
+    ) -> None:
+        version = (await runner.found())["python_version"]
+        with pytest.raises(SandboxFailed, match=f"requires Python <3; found on this machine: .*{version}"):
+            await runner.find_python("<3")

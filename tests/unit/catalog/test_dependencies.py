@@ -23,14 +23,14 @@ def problem(*lines: str) -> tuple[int, str]:
 class TestDependencies:
     def test_a_script_without_a_block_needs_nothing(self) -> None:
         found = inspect_source(b"print(1)")
-        assert (found.dependencies, found.requires_python) == ([], None)
+        assert found.dependencies.is_nothing
 
     def test_requirements_are_read_in_their_normal_form(self) -> None:
         needs = "requests >= 2.31", "rich[jupyter]; os_name=='x'"
         found = inspect('requires-python = ">=3.11"', f'dependencies = ["{needs[0]}", "{needs[1]}"]')
         assert found.problem is None
-        assert found.dependencies == ["requests>=2.31", 'rich[jupyter]; os_name == "x"']
-        assert found.requires_python == ">=3.11"
+        assert found.dependencies.requirements == ("requests>=2.31", 'rich[jupyter]; os_name == "x"')
+        assert found.dependencies.requires_python == ">=3.11"
 
     def test_an_inspection_keeps_them_on_its_way_out_of_the_helper(self) -> None:
         found = inspect('dependencies = ["requests"]', 'requires-python = "~=3.11"')
@@ -83,7 +83,7 @@ class TestDependencies:
 
     @given(st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="'"), max_size=40))
     def test_whatever_is_taken_is_a_name_without_an_address(self, text: str) -> None:
-        for item in inspect(f"dependencies = ['{text}']").dependencies:
+        for item in inspect(f"dependencies = ['{text}']").dependencies.requirements:
             assert Requirement(item).url is None
             assert item[0].isalnum()
             assert "\n" not in item

@@ -17,7 +17,14 @@ class TestPreparing:
         home = Home(tmp_path / "new" / "home")
         home.prepare()
         folders = [home.path, *home.path.iterdir()]
-        assert {path.name for path in folders[1:]} == {"runs", "blobs", "trees", "plugins", "scratch"}
+        assert {path.name for path in folders[1:]} == {
+            "runs",
+            "blobs",
+            "trees",
+            "plugins",
+            "environments",
+            "scratch",
+        }
         assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
 
     def test_twice_is_fine(self, tmp_path: Path) -> None:
