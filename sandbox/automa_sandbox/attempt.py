@@ -381,6 +381,7 @@ class Attempt:
             early_stderr=self._mask.text(self._early_stderr.decode("utf-8", "replace")),
             timeout_s=self.spec.limits.timeout_s,
             result_refused=self._refusal(),
+            told_limit=self._frames.limit,
             reached=(*(("processes",) if usage.forks_refused else ()), *self._watcher.reached()),
             vanished=self._sandbox.vanished,
         )

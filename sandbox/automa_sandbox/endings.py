@@ -27,6 +27,8 @@ class Seen:
     early_stderr: str = ""
     timeout_s: float | None = None
     result_refused: str | None = None
+    told_limit: str | None = None
+    """The limit that the harness says the script's last error tells of."""
     reached: tuple[str, ...] = ()
     """Limits at which the kernel answers a script with an error: those that it ran into."""
     vanished: bool = False
@@ -56,6 +58,8 @@ def decide(seen: Seen) -> End:
     end = _decide(seen)
     if end.state is RunState.OOM_KILLED:
         return replace(end, ended_by="memory_bytes")
+    if end.state is RunState.FAILED and end.ended_by is None and end.exit_code and seen.told_limit:
+        return replace(end, ended_by=seen.told_limit)
     if end.state is RunState.FAILED and end.ended_by is None and seen.reached and end.exit_code != 0:
         told = f"{_sentence(end.reason)} It had reached its limit: {', '.join(seen.reached)}."
         return replace(end, ended_by=seen.reached[0], reason=told)

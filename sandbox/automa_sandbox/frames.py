@@ -9,7 +9,7 @@ from typing import NoReturn, cast
 
 from automa.sdk.runlog import Stream
 
-READY, VALUE, NOTE, EXIT, PROGRESS, LOG, MORE = 1, 2, 3, 4, 5, 6, 7
+READY, VALUE, NOTE, EXIT, PROGRESS, LOG, MORE, LIMIT = 1, 2, 3, 4, 5, 6, 7, 8
 _HEADER_BYTES = 5
 _NOTE_BYTES = 2000
 _WORDS_BYTES = 4096
@@ -18,7 +18,10 @@ _MESSAGE_CHARS = 500
 _WEIGHT_OF_MORE = 0.1
 """The pieces of a large value are nothing but copied."""
 _LEVELS = (Stream.DEBUG, Stream.INFO, Stream.WARNING, Stream.ERROR)
-_ONCE = frozenset({READY, NOTE, EXIT})
+_ONCE = frozenset({READY, NOTE, LIMIT, EXIT})
+_LIMITS = (b"result_bytes", b"open_files")
+"""Those at which the script gets an error, of which only the harness can tell."""
+_LIMIT_BYTES = max(map(len, _LIMITS))
 _MAX_DEPTH = 201
 """What the harness lets through: a value in 201 lists."""
 
@@ -35,6 +38,8 @@ class Frames:
     result_bytes: int
     ready: bool = False
     note: str | None = None
+    limit: str | None = None
+    """The limit that the error tells of by which the script ended."""
     exit_code: int | None = None
     value: bytearray | None = None
     progress: tuple[float | None, str] | None = None
@@ -65,7 +70,14 @@ class Frames:
     def _most(self, kind: int) -> int:
         """How large a frame of this kind may be now."""
         room = self.result_bytes - len(self.value) if self.value is not None else -1
-        sizes = {READY: 0, VALUE: self.result_bytes, MORE: room, NOTE: _NOTE_BYTES, EXIT: 4}
+        sizes = {
+            READY: 0,
+            VALUE: self.result_bytes,
+            MORE: room,
+            NOTE: _NOTE_BYTES,
+            EXIT: 4,
+            LIMIT: _LIMIT_BYTES,
+        }
         return sizes.get(kind, _WORDS_BYTES if kind in (PROGRESS, LOG) else -1)
 
     def _take(self, kind: int, payload: bytes) -> None:
@@ -85,6 +97,8 @@ class Frames:
             self._take_line(payload)
         elif kind == NOTE:
             self.note = " ".join(payload.decode("utf-8", "replace").split())
+        elif kind == LIMIT:
+            self.limit = payload.decode() if payload in _LIMITS else None
         else:
             self.exit_code = int.from_bytes(payload, "little", signed=True)
 

@@ -36,6 +36,12 @@ statuses = [os.waitpid(pid, 0)[1] for pid in children]
 print(statuses)
 """
 
+FILLS = """
+def fill():
+    files = []
+    while True: files.append(open('/dev/null'))
+"""
+
 
 class TestMemory:
     @pytest.mark.parametrize(
@@ -278,6 +284,32 @@ class TestTime:
             assert (await lab.run(source)).outcome.ended_by is None
 
 
+class TestResult:
+    LIMITS = replace(QUICK, result_bytes=2000)
+
+    @pytest.mark.parametrize(
+        ("source", "call_main"),
+        [("def main(): return 'x' * 3000", True), ("import automa\nautoma.result('x' * 3000)", False)],
+        ids=["returned", "given"],
+    )
+    async def test_one_that_is_too_large_ends_the_run_and_is_told(
+        self, lab: Lab, source: str, call_main: bool
+    ) -> None:
+        ended = await lab.run(source, call_main=call_main, limits=self.LIMITS)
+        assert (ended.state, ended.outcome.ended_by) == (RunState.FAILED, "result_bytes"), ended.explain()
+        assert "3002 bytes of JSON; the limit is 2000" in (ended.outcome.reason or "")
+        assert not ended.outcome.has_result
+
+    async def test_one_that_is_no_json_is_another_matter(self, lab: Lab) -> None:
+        ended = await lab.run("def main(): return object()", call_main=True, limits=self.LIMITS)
+        assert (ended.state, ended.outcome.ended_by) == (RunState.FAILED, None), ended.explain()
+
+    async def test_who_gives_a_smaller_one_instead_succeeds(self, lab: Lab) -> None:
+        source = "import automa\ntry: automa.result('x' * 3000)\nexcept ValueError: automa.result('x')"
+        ended = await lab.run(source, limits=self.LIMITS)
+        assert (ended.state, ended.outcome.ended_by) == (RunState.SUCCEEDED, None), ended.explain()
+
+
 class TestFiles:
     async def test_open_files_are_limited(self, lab: Lab) -> None:
         source = """
@@ -292,6 +324,28 @@ except (ValueError, OSError): print('kept')
         ended = await lab.run(source, limits=replace(QUICK, open_files=64))
         assert ended.out.startswith("6") or ended.out.startswith("5")
         assert ended.out.endswith("Too many open files\nkept\n")
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            FILLS + "fill()",
+            "import os\nwhile True: os.dup(0)",
+            "import socket\npairs = []\nwhile True: pairs.append(socket.socketpair())",
+            FILLS + "try: fill()\nexcept OSError as error: raise RuntimeError('no more') from error",
+        ],
+        ids=["files", "descriptors", "sockets", "cause"],
+    )
+    async def test_who_ends_by_it_is_told_so(self, lab: Lab, source: str) -> None:
+        ended = await lab.run(source, limits=replace(QUICK, open_files=64))
+        assert (ended.state, ended.outcome.ended_by) == (RunState.FAILED, "open_files"), ended.explain()
+        assert ended.outcome.reason
+
+    async def test_who_copes_with_it_or_ends_by_something_else_is_not(self, lab: Lab) -> None:
+        copes, limits = FILLS + "try: fill()\nexcept OSError: pass\n", replace(QUICK, open_files=64)
+        ended = await lab.run(copes, limits=limits)
+        assert (ended.state, ended.outcome.ended_by) == (RunState.SUCCEEDED, None), ended.explain()
+        ended = await lab.run(copes + "raise FileNotFoundError(2, 'gone')", limits=limits)
+        assert (ended.state, ended.outcome.ended_by) == (RunState.FAILED, None), ended.explain()
 
     async def test_no_core_is_dumped(self, lab: Lab) -> None:
         source = "import resource\nprint(resource.getrlimit(resource.RLIMIT_CORE))"

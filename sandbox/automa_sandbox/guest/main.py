@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 CONFIG_FD = 3
 FRAMES_FD = 4
-READY, VALUE, NOTE, EXIT, MORE = 1, 2, 3, 4, 7
+READY, VALUE, NOTE, EXIT, MORE, LIMIT = 1, 2, 3, 4, 7, 8
+EMFILE = 24
 PIECE_BYTES = 4000
 HARNESS = "/automa"
 MODULES = "/automa/modules"
@@ -71,6 +72,10 @@ class Frames:
             return
 
 
+class ResultTooLarge(ValueError):
+    """The result takes more bytes than the run's limit `result_bytes`."""
+
+
 class Guest:
     """What the module `automa` finds of the harness, in this process and in children that it forks."""
 
@@ -86,7 +91,7 @@ class Guest:
             raise RuntimeError("only the process that Automa started can set the result")
         text = harness_module("results").to_json(value, said).encode()
         if len(text) > self._result_bytes:
-            raise ValueError(f"{said} {len(text)} bytes of JSON; the limit is {self._result_bytes}")
+            raise ResultTooLarge(f"{said} {len(text)} bytes of JSON; the limit is {self._result_bytes}")
         self.frames.send_value(text)
         self.has_result = True
 
@@ -284,6 +289,9 @@ def report(error: BaseException, frames: Frames) -> int:
     error.__traceback__ = trace
     summary = f"{type(error).__name__}: {text_of(error)}".removesuffix(": ")[:400]
     frames.send(NOTE, summary.encode("utf-8", "replace"))
+    limit = limit_of(error)
+    if limit is not None:
+        frames.send(LIMIT, limit)
     try:
         sys.excepthook(type(error), error, trace)
     except SystemExit as ending:
@@ -291,6 +299,18 @@ def report(error: BaseException, frames: Frames) -> int:
     except BaseException:
         sys.__excepthook__(type(error), error, trace)
     return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def limit_of(error: BaseException) -> "bytes | None":
+    """The limit that an error tells of: of itself, or of what its author names as its cause."""
+    cause: Any = error
+    for _ in range(10):
+        if isinstance(cause, ResultTooLarge):
+            return b"result_bytes"
+        if isinstance(cause, OSError) and cause.errno == EMFILE:
+            return b"open_files"
+        cause = getattr(cause, "__cause__", None)
+    return None
 
 
 def text_of(value: "Any") -> str:

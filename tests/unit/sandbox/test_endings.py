@@ -1,5 +1,7 @@
 """How a run ended, decided from what was seen."""
 
+from typing import Any
+
 import pytest
 
 from automa.sdk.runs import RunState
@@ -82,6 +84,17 @@ class TestDecide:
         assert failed.reason == "OSError: no. It had reached its limit: processes, disk_bytes."
         assert decide(Seen(ready=True, status=0, told_exit=0, reached=reached)).ended_by is None
         assert decide(Seen(ready=True, status=143, stop="cancel", reached=reached)).ended_by is None
+
+    def test_a_limit_that_the_last_error_tells_of_is_named_for_a_failure_alone(self) -> None:
+        def seen(**more: Any) -> Seen:
+            return Seen(ready=True, told_limit="open_files", note="OSError: too many", **more)
+
+        failed = decide(seen(status=1, told_exit=1, reached=("processes",)))
+        assert (failed.ended_by, failed.reason) == ("open_files", "OSError: too many")
+        assert decide(seen(status=0, told_exit=0)).ended_by is None
+        assert decide(seen(status=143, stop="timeout", timeout_s=1)).ended_by == "timeout_s"
+        assert decide(seen(status=137, oom_kills=1)).ended_by == "memory_bytes"
+        assert decide(seen(status=137)).ended_by is None  # a signal ended it, no error
 
     def test_a_refused_result_fails_a_run_that_exited_well(self) -> None:
         end = decide(Seen(ready=True, status=0, told_exit=0, result_refused="no"))

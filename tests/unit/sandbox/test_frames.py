@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from automa.sdk.runlog import Stream
 from automa_sandbox.frames import (
     EXIT,
+    LIMIT,
     LOG,
     MORE,
     NOTE,
@@ -50,6 +51,14 @@ class TestFeed:
         frames.feed(frame(READY) + frame(VALUE, b"1") + frame(READY) + frame(NOTE, b"x"))
         assert frames.broken
         assert (frames.value, frames.note) == (b"1", None)
+
+    @pytest.mark.parametrize(
+        ("said", "limit"), [(b"open_files", "open_files"), (b"memory_bytes", None), (b"\xff", None)]
+    )
+    def test_only_limits_that_the_harness_knows_are_heard(self, said: bytes, limit: str | None) -> None:
+        frames = Frames(10)
+        frames.feed(frame(LIMIT, said))
+        assert (frames.limit, frames.broken) == (limit, False)
 
     def test_a_value_may_come_in_pieces_up_to_its_limit(self) -> None:
         frames = Frames(10)
