@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from automa.checks.schemas import ChecksView
+from support.docker_engine import DockerEngine
 from support.nobody import as_nobody
 from support.plugins import write_plugin
 from support.server import AUTOMA, Server
@@ -131,6 +132,28 @@ class TestBesideAServer:
             assert admin.wait(admin.submit(admin.script("print(1)", "one"))["id"])["state"] == "succeeded"
         finally:
             server.close()
+
+
+class TestDocker:
+    def test_an_engine_gives_the_table_of_limits_a_second_column(
+        self, home: Path, docker_engine: DockerEngine
+    ) -> None:
+        docker = docker_engine.settings.docker
+        env = {
+            "AUTOMA_PLUGINS__SANDBOX__DOCKER__SOCKET": docker.socket,
+            "AUTOMA_PLUGINS__SANDBOX__DOCKER__IMAGE": docker.image,
+        }
+        view = report(doctor(home, "--json", **env))
+        found = finding(view, "runners.docker")
+        assert found.level == "ok", found.text
+        assert "runc" in found.details["runtimes"]
+        assert view.runner == "bubblewrap"
+        assert view.limits["processes"]["docker"].how == "hard"
+        without = report(
+            doctor(home, "--json", **{**env, "AUTOMA_PLUGINS__SANDBOX__DOCKER__IMAGE": "none:x"})
+        )
+        assert "no image 'none:x'" in finding(without, "runners.docker").text
+        assert "build-image" in finding(without, "runners.docker").advice[-1].commands[-1]
 
 
 class TestPlugins:
