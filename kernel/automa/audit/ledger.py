@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from automa.audit.chain import GENESIS, row_hash
 from automa.audit.models import AuditHead, AuditRow
 from automa.events.models import EventRow
-from automa.storage.prepared import Write, Writes, write_all
+from automa.storage.prepared import Write, Writes, write_last
 from automa.storage.tables import Base
 
 Rows = Sequence[dict[str, Any]]
@@ -48,7 +48,7 @@ class Ledger:
             writes = [*writes, (self._insert_events, events)]
         if not audit:
             if writes:
-                await write_all(session, writes)
+                await write_last(session, writes)
             return None
         if self._head is not None:
             end = await self._extend(session, self._head, audit, writes)
@@ -66,7 +66,7 @@ class Ledger:
     async def _extend(self, session: AsyncSession, head: Head, audit: Rows, writes: Writes) -> Head | None:
         rows, end = chained(head, audit)
         move = {"old_seq": head.seq, "old_hash": head.hash, "new_seq": end.seq, "new_hash": end.hash}
-        moved = await write_all(
+        moved = await write_last(
             session, [*writes, (self._insert_audit, rows)], only_if=(self._move_head, move)
         )
         return end if moved else None

@@ -47,7 +47,12 @@ class DurableSubscriber:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            if not await self._deliver():
+            try:
+                wants_more = await self._deliver()
+            except Exception:
+                self._woken.set()  # for whoever runs this again: there is something left to deliver
+                raise
+            if not wants_more:
                 return await self.save()
             await self._save_when_quiet()
             await asyncio.sleep(PAUSE_S)

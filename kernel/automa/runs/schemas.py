@@ -143,6 +143,18 @@ class LogSummary(BaseModel):
     cut_bytes: int
 
 
+def _usage(row: AttemptRow | RunRow) -> dict[str, Any]:
+    return {
+        "cpu_s": row.cpu_s,
+        "peak_memory_bytes": row.peak_memory_bytes,
+        "bytes_written": row.bytes_written,
+    }
+
+
+def _log(row: AttemptRow | RunRow) -> dict[str, Any]:
+    return {"lines": row.log_lines, "bytes": row.log_bytes, "cut_bytes": row.log_cut_bytes}
+
+
 class RunView(BaseModel):
     """One run."""
 
@@ -196,52 +208,47 @@ class RunView(BaseModel):
         state = RunState(row.state)
         progress = progress or Progress.from_json(row.progress)
         by = row.submitted_by
-        # The row is ours and right: checking it again would be half of the work of a listing.
-        return cls.model_construct(
-            id=row.id,
-            script_id=row.script_id,
-            script_name=row.script_name,
-            version_id=row.version_id,
-            version_number=row.version_number,
-            owner_id=row.owner_id,
-            state=state,
-            cancelling=row.cancel_requested_at is not None and not state.is_terminal,
-            params=row.params,
-            limits=row.limits,
-            permissions=row.permissions or _NOTHING,
-            enforcement=row.enforcement,
-            runner=row.runner,
-            attempt=row.attempt,
-            priority=row.priority,
-            labels=row.labels,
-            retry=row.retry,
-            retrying=state is RunState.SCHEDULED and row.next_attempt_at is not None,
-            next_attempt_at=row.next_attempt_at,
-            expires_at=row.expires_at,
-            waiting_for=waiting_for,
-            environment_id=row.environment_id,
-            rerun_of=row.rerun_of,
-            submitted_by=ActorView.model_construct(kind=by["kind"], id=by["id"], name=by.get("name", "")),
-            queued_at=row.queued_at,
-            started_at=row.started_at,
-            finished_at=row.finished_at,
-            duration_s=row.duration_s,
-            exit_code=row.exit_code,
-            signal=row.signal,
-            reason=row.reason,
-            ended_by=row.ended_by,
-            has_result=row.has_result,
-            progress=ProgressView.of(progress) if progress is not None else None,
-            artifacts=ArtifactSummary.model_construct(
-                files=row.artifacts or 0, bytes=row.artifacts_bytes or 0
-            ),
-            usage=UsageView.model_construct(
-                cpu_s=row.cpu_s, peak_memory_bytes=row.peak_memory_bytes, bytes_written=row.bytes_written
-            ),
-            log=LogSummary.model_construct(
-                lines=row.log_lines, bytes=row.log_bytes, cut_bytes=row.log_cut_bytes
-            ),
-        )
+        # From a dict: pydantic builds the whole of it several times faster than Python would call by call.
+        shown = {
+            "id": row.id,
+            "script_id": row.script_id,
+            "script_name": row.script_name,
+            "version_id": row.version_id,
+            "version_number": row.version_number,
+            "owner_id": row.owner_id,
+            "state": state,
+            "cancelling": row.cancel_requested_at is not None and not state.is_terminal,
+            "params": row.params,
+            "limits": row.limits,
+            "permissions": row.permissions or _NOTHING,
+            "enforcement": row.enforcement,
+            "runner": row.runner,
+            "attempt": row.attempt,
+            "priority": row.priority,
+            "labels": row.labels,
+            "retry": row.retry,
+            "retrying": state is RunState.SCHEDULED and row.next_attempt_at is not None,
+            "next_attempt_at": row.next_attempt_at,
+            "expires_at": row.expires_at,
+            "waiting_for": waiting_for,
+            "environment_id": row.environment_id,
+            "rerun_of": row.rerun_of,
+            "submitted_by": {"kind": by["kind"], "id": by["id"], "name": by.get("name", "")},
+            "queued_at": row.queued_at,
+            "started_at": row.started_at,
+            "finished_at": row.finished_at,
+            "duration_s": row.duration_s,
+            "exit_code": row.exit_code,
+            "signal": row.signal,
+            "reason": row.reason,
+            "ended_by": row.ended_by,
+            "has_result": row.has_result,
+            "progress": ProgressView.of(progress) if progress is not None else None,
+            "artifacts": {"files": row.artifacts or 0, "bytes": row.artifacts_bytes or 0},
+            "usage": _usage(row),
+            "log": _log(row),
+        }
+        return cls.model_validate(shown)
 
 
 class AttemptView(BaseModel):
@@ -274,10 +281,8 @@ class AttemptView(BaseModel):
             reason=row.reason,
             ended_by=row.ended_by,
             has_result=row.has_result,
-            usage=UsageView(
-                cpu_s=row.cpu_s, peak_memory_bytes=row.peak_memory_bytes, bytes_written=row.bytes_written
-            ),
-            log=LogSummary(lines=row.log_lines, bytes=row.log_bytes, cut_bytes=row.log_cut_bytes),
+            usage=UsageView.model_validate(_usage(row)),
+            log=LogSummary.model_validate(_log(row)),
         )
 
 

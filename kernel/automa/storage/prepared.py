@@ -106,10 +106,15 @@ async def execute(session: AsyncSession, write: Write, values: Values) -> int:
     return await _visit(connection, lambda database: database.execute(write.sql, parameters).rowcount)
 
 
-async def write_all(
+async def write_last(
     session: AsyncSession, writes: Writes, *, only_if: tuple[Write, Values] | None = None
 ) -> bool:
-    """Execute all the writes, but only if the update `only_if` finds a row; return whether they were."""
+    """Execute all the writes, but only if the update `only_if` finds a row; return whether they were.
+
+    It is the last thing of a transaction: where that saves a visit, the transaction is committed as well.
+    """
+    if session.new or session.dirty or session.deleted:
+        await session.flush()  # what SQLAlchemy would do before it commits
     connection = await session.connection()
     if connection.dialect.name == "sqlite":
         return await _in_one_visit(connection, writes, only_if)
@@ -133,6 +138,7 @@ async def _in_one_visit(
             return False
         for sql, rows in inserts:
             database.executemany(sql, rows)
+        database.commit()
         return True
 
     return await _visit(connection, visit)
