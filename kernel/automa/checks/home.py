@@ -107,15 +107,21 @@ def keys(home: Path, secrets_key_file: Path | None) -> Finding:
         files = list(_key_files(home, secrets_key_file))
         open_ = [path for path in files if path.stat().st_mode & _OTHERS and not _is_shut_away(path)]
     except PermissionError as error:
-        return warning(f"{error.filename} cannot be read by this user")
+        owner = Advice(
+            "Look as the user to whom the home belongs:", (f"sudo -u '#{_owner(home)}' automa doctor",)
+        )
+        return warning(f"{error.filename} cannot be read by this user", owner)
     if open_:
         names = " ".join(shlex.quote(str(path)) for path in open_)
-        mend = Advice(
-            "Shut them, and make new ones if others may have read them:",
-            (f"chmod 600 {names}", "automa secret rotate-key"),
-        )
-        return problem(f"Others can read {', '.join(map(str, open_))}", mend)
+        mend = [Advice("Shut them:", (f"chmod 600 {names}",))]
+        if any(path.suffix == ".key" for path in open_):
+            mend.append(Advice("If others may have read the keys of secrets:", ("automa secret rotate-key",)))
+        return problem(f"Others can read {', '.join(map(str, open_))}", *mend)
     return ok(f"{len(files)} files, for their owner alone" if files else "There are no keys yet")
+
+
+def _owner(path: Path) -> int:
+    return _nearest(path).stat().st_uid
 
 
 def _key_files(home: Path, secrets_key_file: Path | None) -> Iterable[Path]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automa.cli.console import Exit, run, show
+from automa.cli.console import Exit, note, run, show
 
 if TYPE_CHECKING:
     from automa.checks.room import Subject
@@ -123,6 +123,10 @@ class _Printer:
         counts = {level: sum(one.level == level for one in report.checks) for level in _MARKS}
         print(f"\n{counts['ok']} ok, {counts['warning']} warnings, {counts['problem']} problems.", end=" ")
         print(f"Runs use {report.runner}." if report.can_run else "Nothing can run here as it is.")
+        if any(
+            (one.group, one.name) == ("home", "server") and one.details.get("pid") for one in report.checks
+        ):
+            note("The server may have control groups of its own: ask it, GET /api/v1/system/checks.")
 
 
 def _print_limits(limits: "dict[str, dict[str, HeldView]]") -> None:

@@ -125,6 +125,7 @@ class TestBesideAServer:
         server = Server(home).start()
         try:
             admin = server.admin()
+            assert "GET /api/v1/system/checks" in doctor(home).stderr
             view = report(doctor(home, "--json"))
             assert server.process is not None
             assert finding(view, "home.server").details["pid"] == str(server.process.pid)
