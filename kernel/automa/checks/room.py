@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from automa import __version__, config
-from automa.checks import database, home, install, machine, runners
+from automa.checks import database, environments, home, install, machine, runners
 from automa.checks.schemas import ChecksView, FindingView, limits_view
 from automa.checks.service import Check, Examined, in_order
 from automa.config import Settings
@@ -39,6 +39,7 @@ def all_checks(subject: Subject) -> list[Check]:
         *_of_install(subject),
         *_of_home(subject),
         *_of_runners(subject.runners),
+        _of_environments(subject.settings),
         *_of_machine(subject.settings),
     ]
     theirs = [Check(descriptor, plugin) for plugin, descriptor in subject.plugin_checks]
@@ -136,6 +137,12 @@ def _of_runners(found: Runners) -> list[CheckDescriptor]:
             partial(runners.enforcement, found),
         ),
     ]
+
+
+def _of_environments(settings: Settings) -> CheckDescriptor:
+    look = partial(environments.index, settings.environments)
+    about = "The index that packages of scripts are installed from."
+    return CheckDescriptor(CheckGroup.ENVIRONMENTS, "index", about, look)
 
 
 def _of_machine(settings: Settings) -> list[CheckDescriptor]:
