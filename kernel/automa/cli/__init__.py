@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("automa.cli.init", "Prepare the home and its database, with examples if you like."),
     "serve": ("automa.cli.serve", "Start the server."),
     "run": ("automa.cli.run", "Run a script in the sandbox, here and now, with no server."),
+    "run ls": ("automa.cli.runs", "The runs of this home, the newest first."),
     "script": ("automa.cli.scripts", "Scripts: add, list, show, delete."),
     "secret": ("automa.cli.secrets", "Secrets: set, list, remove, rotate their key."),
     "user": ("automa.cli.users", "Users: add, list, change."),
@@ -51,6 +52,8 @@ def _hand_over(name: str, arguments: tuple[str, ...]) -> None:
 
     from automa.cli.console import open_streams, told
 
+    if arguments and (longer := f"{name} {arguments[0]}") in COMMANDS:
+        name, arguments = longer, arguments[1:]
     open_streams()
     command: Any = get_command(import_module(COMMANDS[name][0]).app)
     with told():

@@ -130,7 +130,7 @@ async def _list(search: str | None, home: Path | None, as_json: bool) -> None:
 
     async with local_kernel(home) as kernel, kernel.storage.read() as session:
         scripts = await _all_scripts(session, kernel, search)
-        owners = await _emails(session)
+        owners = await emails(session)
     rows = [{**_view(found), "owner": owners.get(found[0].owner_id)} for found in scripts]
     show(rows, as_json, COLUMNS)
 
@@ -297,7 +297,7 @@ async def _first_admin(session: "AsyncSession") -> "UserRow | None":
     return next((user for user in reversed(users) if user.role == "admin" and user.active), None)
 
 
-async def _emails(session: "AsyncSession") -> dict[str, str]:
+async def emails(session: "AsyncSession") -> dict[str, str]:
     from automa.auth import repository
 
     return {user.id: user.email for user in await repository.all_users(session)}

@@ -213,6 +213,26 @@ class TestPermissions:
         assert (await api.http.get(path)).json() == {"items": [refused]}
 
 
+class TestFullQueueOfOneOwner:
+    @pytest.fixture
+    def settings(self, home: Path) -> Settings:
+        return config.load(home=home, runs={"max_queued_per_owner": 2})
+
+    async def test_it_is_429_for_them_and_for_nobody_else(self, people: Callable[..., Any]) -> None:
+        ada, ben = await people(), await people("admin")
+        script, other = await ada.script(), await ben.script()
+        runs = [await ada.run(script) for _ in range(2)]
+        for somebody in (ada, ben):  # whoever submits: the room is that of the script's owner
+            refused = await somebody.submit(script)
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+            assert int(refused.headers["Retry-After"]) >= 1
+            assert "2 runs of this owner wait" in refused.json()["detail"]
+        assert (await ben.submit(other)).status_code == 201
+        await ada.http.post(f"/runs/{runs[0]}/cancel")
+        assert (await ada.submit(script)).status_code == 201
+        assert (await ada.submit(script)).status_code == 429
+
+
 class TestFullQueue:
     async def test_it_is_429_with_a_time_to_come_back(self, api: Api) -> None:
         script = await api.script()
