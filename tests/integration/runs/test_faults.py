@@ -47,6 +47,48 @@ class TestHaltedServer:
             whole(admin, run, 10)
 
 
+class TestKilledHost:
+    def test_runs_go_on_and_new_ones_start_from_another_host(self, server: Server) -> None:
+        admin = server.admin()
+        script = admin.script(LIFE.format(ticks=20), "hostless")
+        before = [admin.submit(script)["id"] for _ in range(2)]
+        for run in before:
+            admin.wait(run, "running")
+        (host,) = hosts(server)
+        os.kill(host, signal.SIGKILL)
+        after = [admin.submit(script)["id"] for _ in range(3)]
+        for run in (*before, *after):
+            whole(admin, run, 20)
+        (other,) = hosts(server)
+        assert other != host
+        assert [line for line in server.said if "Traceback" in line] == []
+
+    def test_it_may_die_as_often_as_it_likes(self, server: Server) -> None:
+        admin = server.admin()
+        script = admin.script(LIFE.format(ticks=1), "again")
+        runs: list[str] = []
+        for _ in range(8):
+            runs += [admin.submit(script)["id"] for _ in range(2)]
+            for host in hosts(server):
+                os.kill(host, signal.SIGKILL)
+        for run in runs:
+            ended = admin.wait(run)
+            # A start that met two deaths is told so, and was none.
+            assert ended["state"] in ("succeeded", "start_failed"), ended
+            lives = [line for line in admin.text(run) if line.startswith("life ")]
+            assert len(lives) == (ended["state"] == "succeeded")
+        whole(admin, admin.submit(script)["id"], 1)
+
+
+def hosts(server: Server) -> list[int]:
+    """The processes of this server that fork supervisors."""
+    assert server.process is not None
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [
+        int(pid) for pid in children if b"automa_sandbox.host" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
 class TestKilledSupervisor:
     def test_the_run_is_lost_and_nothing_of_its_sandbox_is_left(self, server: Server) -> None:
         admin, mark = server.admin(), f"{uuid4().int % 10**9}"

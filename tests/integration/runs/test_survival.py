@@ -2,8 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -109,6 +112,31 @@ class TestStoppedServer:
         assert server.admin().wait(run)["state"] == "succeeded"
         assert server.admin().text(run)[1:] == expected(30)
 
+    @pytest.mark.parametrize("on_stop", ["leave", "drain"])
+    def test_nothing_starts_any_more_a_second_after_term(self, home: Path, on_stop: str) -> None:
+        server = Server(home, {"AUTOMA_RUNS__ON_STOP": on_stop, "AUTOMA_RUNS__MAX_CONCURRENT": "2"}).start()
+        try:
+            admin = server.admin()
+            script = admin.script("import time; print('mark', flush=True); time.sleep(0.05)", "many")
+            runs = [admin.submit(script)["id"] for _ in range(60)]
+            admin.wait(runs[3])
+            asked_at = datetime.now(UTC)
+            assert server.stop() == 0
+            begun = claims(home)
+            assert begun
+            assert max(begun.values()) < asked_at + timedelta(seconds=1)
+            claimed = {path.parent.parent.name for path in (home / "runs").glob("*/*/1/shim.json")}
+            assert claimed <= begun.keys()
+            waiting = set(runs) - begun.keys()
+            assert waiting, "so few runs that all had begun prove nothing"
+            server.start()
+            for run in runs:
+                assert server.admin().wait(run, timeout_s=60)["state"] == "succeeded"
+                assert server.admin().text(run) == ["mark"]
+            assert {run: at for run, at in claims(home).items() if run in begun} == begun
+        finally:
+            server.close()
+
     def test_a_follower_is_let_go_and_may_resume(self, server: Server) -> None:
         admin = server.admin()
         run = ticking(admin, "followed", 40)
@@ -120,6 +148,13 @@ class TestStoppedServer:
         with server.admin().stream(f"/runs/{run}/log/stream?after=3") as stream:
             numbers = [int(line[4:]) for line in stream.iter_lines() if line.startswith("id: ")]
         assert numbers == list(range(4, 42))
+
+
+def claims(home: Path) -> dict[str, datetime]:
+    """When runs were claimed, as the database has it."""
+    with closing(sqlite3.connect(home / "automa.db")) as database:
+        found = database.execute("SELECT id, starting_at FROM runs WHERE starting_at IS NOT NULL").fetchall()
+    return {run: datetime.fromisoformat(at).replace(tzinfo=UTC) for run, at in found}
 
 
 @pytest.fixture
