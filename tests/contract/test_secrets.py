@@ -90,3 +90,21 @@ class TestTheWayOut:
         assert [line.text for line in ended.lines] == ["with ***"]
         assert ended.outcome.progress is not None
         assert ended.outcome.progress.message == "at ***"
+
+    async def test_a_message_that_goes_on_in_further_lines_is_cut_within_none(self, lab: Lab) -> None:
+        source = (
+            "import automa, base64\nvalue = automa.secret('API_KEY')\n"
+            "coded = base64.b64encode(value.encode()).decode()\n"
+            "for before in range(3960, 4001):\n"
+            "    automa.log('x' * before + value + 'y' * 5000)\n"
+            "    automa.log('x' * (before - 8) + ' ' + coded)\n"
+            "automa.log(value * 300)\n"
+        )
+        ended = await lab.run(source, secrets=GIVEN)
+        assert ended.outcome.state is RunState.SUCCEEDED, ended.explain()
+        told = "".join(line.text for line in ended.lines)
+        pieces = [VALUE[start : start + 6] for start in range(len(VALUE) - 5)]
+        encoded = base64.b64encode(VALUE.encode()).decode()
+        pieces += [encoded[start : start + 6] for start in range(len(encoded) - 5)]
+        assert [piece for piece in pieces if piece in told] == []
+        assert told.count("y") == 41 * 5000

@@ -127,19 +127,29 @@ def _flush() -> None:
 
 
 def _pieces(data: bytes) -> list[bytes]:
-    """Cut at the ends of lines, or else between characters."""
+    """Cut at the ends of lines, or else between words, or else between characters."""
     found: list[bytes] = []
     while len(data) > _PIECE_BYTES:
         end = data.rfind(b"\n", 0, _PIECE_BYTES)
         start = end + 1
         if end <= 0:
-            end = _PIECE_BYTES
-            while data[end] & 0xC0 == 0x80:
-                end -= 1
-            start = end
+            start = end = _cut(data)
         found.append(data[:end])
         data = data[start:]
     return [*found, data]
+
+
+def _cut(data: bytes) -> int:
+    """Where a line that is too long ends: not within a secret, which nobody would know in two pieces."""
+    end = data.rfind(b" ", _PIECE_BYTES // 2, _PIECE_BYTES) + 1 or _PIECE_BYTES
+    for value in sorted(_guest.secrets.values(), key=len):
+        spelled = value.encode("utf-8", "backslashreplace")
+        start = data.find(spelled, max(0, end - len(spelled) + 1), end + len(spelled) - 1)
+        if 0 < start < end:
+            end = start
+    while data[end] & 0xC0 == 0x80:
+        end -= 1
+    return end
 
 
 def _tell(what: str, text: str) -> None:
