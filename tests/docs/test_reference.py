@@ -69,9 +69,10 @@ class TestWrittenPages:
         text = (ROOT / "docs/explanation/security.md").read_text("utf-8")
         assert all(f"`{name}`" in text for name in Limits.__slots__)
 
-    def test_every_decision_is_numbered_and_listed(self) -> None:
+    def test_every_decision_has_a_number_of_its_own_and_is_listed(self) -> None:
         folder = ROOT / "docs/decisions"
         decisions = sorted(path.name for path in folder.glob("[0-9]*.md"))
-        assert [int(name[:4]) for name in decisions] == list(range(1, len(decisions) + 1))
+        # Gaps may be: a number is given out when somebody begins to write, and decisions come in any order.
+        assert len({name[:4] for name in decisions}) == len(decisions)
         index = (folder / "README.md").read_text("utf-8")
         assert all(f"({name})" in index for name in decisions)

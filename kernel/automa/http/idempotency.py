@@ -1,11 +1,12 @@
 """`Idempotency-Key`: a request that is sent again gives what the first one gave, for 24 hours.
 
-Both functions belong into the one transaction that makes the resource, so that two at once make one.
+Both functions belong into the one transaction that makes the resource, so that two at once make one. `now`
+is of a clock that does not jump: else whoever repeats a request after a jump would get a second resource.
 """
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Header
@@ -14,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from automa.errors import IdempotencyConflict
 from automa.http.models import IdempotencyRow
-from automa.storage.tables import utc_now
 
 LIFE = timedelta(hours=24)
 
@@ -37,12 +37,14 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-async def recall(session: AsyncSession, user_id: str, key: str, fingerprint: str) -> str | None:
+async def recall(
+    session: AsyncSession, user_id: str, key: str, fingerprint: str, now: datetime
+) -> str | None:
     """The id of what this key made, or None if it is new. Raises IdempotencyConflict for another request."""
     query = select(IdempotencyRow.fingerprint, IdempotencyRow.resource_id).where(
         IdempotencyRow.user_id == user_id,
         IdempotencyRow.key == key,
-        IdempotencyRow.created_at > utc_now() - LIFE,
+        IdempotencyRow.created_at > now - LIFE,
     )
     found = (await session.execute(query)).one_or_none()
     if found is None:
@@ -52,9 +54,10 @@ async def recall(session: AsyncSession, user_id: str, key: str, fingerprint: str
     return found.resource_id
 
 
-async def remember(session: AsyncSession, user_id: str, key: str, fingerprint: str, resource_id: str) -> None:
+async def remember(
+    session: AsyncSession, user_id: str, key: str, fingerprint: str, resource_id: str, now: datetime
+) -> None:
     """Keep what this key made, and forget what was made too long ago."""
-    now = utc_now()
     await session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at <= now - LIFE))
     await session.execute(
         insert(IdempotencyRow).values(

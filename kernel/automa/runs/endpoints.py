@@ -75,14 +75,14 @@ def routes(
         """The run that the same request has made; requests without a key are all different."""
         if key is None:
             return None
-        earlier = await idempotency.recall(session, caller.user_id, key, fingerprint)
+        earlier = await idempotency.recall(session, caller.user_id, key, fingerprint, service.now())
         return await service.get(session, caller, earlier) if earlier is not None else None
 
     async def remember(
         session: AsyncSession, caller: Caller, key: str | None, fingerprint: str, row: RunRow
     ) -> None:
         if key is not None:
-            await idempotency.remember(session, caller.user_id, key, fingerprint, row.id)
+            await idempotency.remember(session, caller.user_id, key, fingerprint, row.id, service.now())
 
     def _accepted(row: RunRow, response: Response) -> RunView:
         dispatcher.submitted()

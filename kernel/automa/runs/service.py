@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,10 @@ class RunService:
         """Whoever comes now stands behind those who wait, whatever time it is."""
         if newest := await repository.newest_arrival(session):
             self._clock.begin_after(newest)
+
+    def now(self) -> datetime:
+        """By the clock of the queue, which does not jump."""
+        return self._clock.now()
 
     async def submit(self, change: Change, caller: Caller, wanted: Submission, runner: str) -> RunRow:
         """Queue a run. Raises NotFound, Conflict for a draft, ApprovalNeeded, InvalidPayload for parameters

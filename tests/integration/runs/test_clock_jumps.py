@@ -100,10 +100,13 @@ class TestQueue:
         admin = server.admin()
         blocker, script = hold_the_place(admin), admin.script("print(1)", "waits")
         waiting: list[str] = []
+        again = {"headers": {"Idempotency-Key": "once"}, "json": {}}
+        waiting.append(admin.post(f"/scripts/{script}/runs", **again).json()["id"])
         for jump in (BACK, DAY, -DAY, BACK):
             waiting.append(admin.submit(script)["id"])
             clock.jump(jump)
             waiting.append(admin.submit(script)["id"])
+            assert admin.post(f"/scripts/{script}/runs", **again).json()["id"] == waiting[0]
         server.kill()
         clock.jump(BACK)
         server.start()

@@ -82,6 +82,7 @@ class Clocks:
         return QueueClock(lambda: self.wall, lambda: self.monotonic)
 
 
+@pytest.mark.databases
 class TestClock:
     def test_it_begins_with_the_wall_clock_and_goes_on_however_that_one_is_put(self) -> None:
         clocks = Clocks()
