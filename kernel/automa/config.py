@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from automa.errors import ConfigError
@@ -106,6 +114,11 @@ class RunSettings(_Group):
     )
     drain_timeout_s: float = Field(
         300.0, ge=0, le=SECONDS_MOST, description="How long it waits; what runs then is left."
+    )
+    private_networks: list[IPvAnyNetwork] = Field(
+        default_factory=list[IPvAnyNetwork],
+        description="Networks that are not public, like `10.0.0.0/8`, to which the names that a script may "
+        "reach may lead.",
     )
     runner: str | None = Field(
         None, description="The runner to use; by default the first whose probe passes."

@@ -60,4 +60,4 @@ class Allowed:
                     f"The script wants the path {name}, which the settings do not offer: "
                     f"add --allow-path {name}=/its/place."
                 )
-        return Grants(offered)
+        return Grants(offered, private_networks=settings.runs.private_networks)

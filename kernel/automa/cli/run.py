@@ -98,7 +98,6 @@ async def _run(
     from automa.extend.bundled import bundled_runners
     from automa.runs.artifacts import copy_out
     from automa.runs.choice import Runners
-    from automa.runs.grants import network
     from automa.runs.local import LocalRun, Program, scratch_folder
 
     settings = config.load()
@@ -109,7 +108,8 @@ async def _run(
         arguments = check(found.schema, _arguments(found.schema, given, params))
         permissions, defaults = found.permissions, settings.limits.to_limits()
         allowed.require(permissions, defaults)
-        mounts = allowed.grants(permissions, settings).mounts(permissions)
+        grants = allowed.grants(permissions, settings)
+        mounts = grants.mounts(permissions)
         limits = permissions.limits_in_force(permissions, defaults)
         if timeout_s is not None:
             limits = replace(limits, timeout_s=timeout_s)
@@ -127,7 +127,7 @@ async def _run(
                 arguments,
                 result_schema=found.result_schema,
                 mounts=mounts,
-                network=network(permissions),
+                network=grants.network(permissions),
                 environment=environment,
                 python=python,
             )

@@ -17,7 +17,7 @@ from automa.errors import AutomaError, SandboxUnavailable, Unavailable
 from automa.runs import repository
 from automa.runs.choice import Runners
 from automa.runs.deadlines import Deadlines
-from automa.runs.grants import NO_GRANTS, Grants, network
+from automa.runs.grants import NO_GRANTS, Grants
 from automa.runs.hints import HintListener, Watchers
 from automa.runs.models import RunRow
 from automa.runs.news import Due, Ended, News, Requeued, Started, checked, lost, start_failed
@@ -307,7 +307,7 @@ class Dispatcher:
             environment=environment,
             python=python,
             mounts=self._grants.mounts(permissions),
-            network=network(permissions),
+            network=self._grants.network(permissions),
             notify_path=self._hints.path,
         )
         write_spec(spec)

@@ -1,7 +1,8 @@
 """From the permissions of a run to what its sandbox is given."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from automa.catalog.permissions import Mode, Permissions
@@ -13,16 +14,28 @@ DATA = "/data"
 
 
 class Grants:
-    """Knows the paths that the settings offer now: what was approved once may be offered no more."""
+    """Knows what the settings offer now: what was approved once may be offered no more."""
 
-    def __init__(self, offered: Mapping[str, OfferedPath], home: Path | None = None) -> None:
+    def __init__(
+        self,
+        offered: Mapping[str, OfferedPath],
+        home: Path | None = None,
+        private_networks: Iterable[IPv4Network | IPv6Network] = (),
+    ) -> None:
         """`home` is Automa's own folder, which no script is ever shown."""
         self._offered = offered
         self._home = home
+        self._private = tuple(str(network) for network in private_networks)
 
     def mounts(self, permissions: Permissions) -> tuple[Mount, ...]:
         """The paths, each as `/data/<name>`. Raises SandboxFailed for one that cannot be given."""
         return tuple(self._mount(name, mode) for name, mode in permissions.paths.items())
+
+    def network(self, permissions: Permissions) -> Network:
+        """What the sandbox lets through."""
+        if isinstance(permissions.network, bool):
+            return Network("host" if permissions.network else "none")
+        return Network("allow", permissions.network, self._private)
 
     def _mount(self, name: str, mode: Mode) -> Mount:
         offered = self._offered.get(name)
@@ -47,13 +60,6 @@ class Grants:
                 continue
             if source.is_relative_to(os.path.realpath(offered.path)):
                 raise SandboxFailed(f"The path {name} is not given: scripts may write to it as {other}.")
-
-
-def network(permissions: Permissions) -> Network:
-    """What the sandbox lets through."""
-    if isinstance(permissions.network, bool):
-        return Network("host" if permissions.network else "none")
-    return Network("allow", permissions.network)
 
 
 NO_GRANTS = Grants({})

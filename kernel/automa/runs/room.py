@@ -59,7 +59,8 @@ class Runs:
             settings.runs.max_concurrent_per_owner,
             settings.runs.max_concurrent_per_label,
         )
-        given, grants = SecretsOfRuns(secrets, changes), Grants(settings.paths, home.path)
+        given = SecretsOfRuns(secrets, changes)
+        grants = Grants(settings.paths, home.path, settings.runs.private_networks)
         dispatcher = Dispatcher(storage, changes, home, runners, catalog, bounds, given, grants, environments)
         environments.on_settled = dispatcher.submitted
         folders = RunFolders(storage, home)

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from automa.catalog.permissions import NOTHING, Permissions
-from automa.config import OfferedPath
+from automa.config import OfferedPath, RunSettings
 from automa.errors import SandboxFailed
-from automa.runs.grants import Grants, network
+from automa.runs.grants import NO_GRANTS, Grants
 from automa.sdk.runs import Mount, Network
 
 
@@ -23,9 +24,19 @@ def offered(path: Path, mode: str = "read") -> OfferedPath:
 
 
 def test_the_network_of_a_sandbox_is_what_the_permissions_say() -> None:
-    assert network(NOTHING) == Network("none")
-    assert network(Permissions(network=("a:1",))) == Network("allow", ("a:1",))
-    assert network(Permissions(network=True)) == Network("host")
+    assert NO_GRANTS.network(NOTHING) == Network("none")
+    assert NO_GRANTS.network(Permissions(network=("a:1",))) == Network("allow", ("a:1",))
+    assert NO_GRANTS.network(Permissions(network=True)) == Network("host")
+
+
+def test_names_may_lead_to_the_private_networks_that_the_settings_open() -> None:
+    grants = Grants(
+        {}, private_networks=RunSettings(private_networks=["10.0.0.0/8", "fd00::/8"]).private_networks
+    )
+    assert grants.network(Permissions(network=("a:1",))).allow_private == ("10.0.0.0/8", "fd00::/8")
+    assert grants.network(NOTHING) == Network("none")
+    with pytest.raises(ValidationError, match="private_networks"):
+        RunSettings(private_networks=["10.0.0.1/8"])
 
 
 class TestMounts:
