@@ -3,7 +3,11 @@
 import asyncio
 import logging
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from automa.catalog.repository import environments_in_force
 from automa.catalog.sweep import Sweeper
+from automa.environments.collect import Collector
 from automa.runs import repository
 from automa.runs.sweep import RunFolders
 from automa.storage.session import Storage
@@ -14,7 +18,7 @@ FIRST_AFTER_S = 300.0
 EVERY_S = 6 * 3600.0
 
 
-async def keep_house(storage: Storage, sweeper: Sweeper, folders: RunFolders) -> None:
+async def keep_house(storage: Storage, sweeper: Sweeper, folders: RunFolders, collector: Collector) -> None:
     """Sweep, until cancelled. What fails is logged and tried again the next time."""
     pause = FIRST_AFTER_S
     while True:
@@ -25,7 +29,16 @@ async def keep_house(storage: Storage, sweeper: Sweeper, folders: RunFolders) ->
                 used = await repository.digests_of_unfinished(session)
             swept = await sweeper.sweep(used_trees=used)
             runs = await folders.sweep()
+            collected = await collector.collect(environments_in_use)
         except Exception:
             log.exception("Housekeeping met an error")
         else:
-            log.info("Removed %d unused blobs, %d trees, %d run folders", swept.blobs, swept.trees, runs)
+            log.info(
+                "Removed %d unused blobs, %d trees, %d run folders, %d environments (%d bytes)",
+                swept.blobs, swept.trees, runs, collected.environments, collected.bytes,
+            )  # fmt: skip
+
+
+async def environments_in_use(session: AsyncSession) -> set[str]:
+    """Those of runs that have not ended, and of what would run next."""
+    return await repository.environments_of_unfinished(session) | await environments_in_force(session)

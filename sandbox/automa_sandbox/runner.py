@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from automa_sandbox.settings import SandboxSettings, settings_of
 
 if TYPE_CHECKING:
     from automa_sandbox.environments.build import Builder
+    from automa_sandbox.environments.pythons import Python
 
 
 class BubblewrapRunner:
@@ -36,6 +38,9 @@ class BubblewrapRunner:
         self._settings = settings or SandboxSettings()
         self._link: HostLink | None = None
         self._opening = asyncio.Lock()
+        self._pythons: list[Python] = []
+        self._others: dict[str, BubblewrapRunner] = {}
+        """Runners of the same kind for other interpreters, each with a host of its own."""
 
     @classmethod
     def make(cls, context: PluginContext) -> "BubblewrapRunner":
@@ -73,6 +78,8 @@ class BubblewrapRunner:
         """Begin one attempt. Raises SandboxFailed or SandboxUnavailable if nothing was started."""
         if (spec.attempt_dir / attempts.SUPERVISOR).exists():
             raise SandboxFailed("This attempt has been started before; it cannot be started again.")
+        if spec.python is not None and (other := await self._of(spec.python)) is not self:
+            return await other.start(spec, secrets)
         for _ in range(2):
             link = await self._host()
             try:
@@ -88,15 +95,46 @@ class BubblewrapRunner:
 
     async def find_python(self, requires_python: str | None) -> str:
         """The interpreter of scripts that require this. Raises SandboxFailed."""
-        from automa_sandbox.environments.pythons import require, tag
+        from automa_sandbox.environments.pythons import choose
 
-        version = (await self.found())["python_version"]
-        require(requires_python, [version])
-        return tag(version)
+        own = await self._own_python()
+        with suppress(SandboxFailed):
+            return choose(requires_python, [own]).tag
+        return choose(requires_python, [own, *await self._look_for_pythons()]).tag
 
-    async def lock_packages(self, requirements: Sequence[str], python: str, order: BuildOrder) -> str:
+    async def _own_python(self) -> "Python":
+        from automa_sandbox.environments.pythons import Python
+
+        found = await self.found()
+        return Python(found["python"], found["python_version"])
+
+    async def _look_for_pythons(self) -> "list[Python]":
+        from automa_sandbox.environments.pythons import find
+
+        self._pythons = await asyncio.to_thread(find, self._settings.pythons)
+        return self._pythons
+
+    async def _of(self, python: str) -> "BubblewrapRunner":
+        """The runner for this interpreter. Raises SandboxFailed if that is gone."""
+        if python in self._others:
+            return self._others[python]
+        if (await self._own_python()).tag == python:
+            return self
+        for known in (self._pythons, await self._look_for_pythons()):
+            for found in known:
+                if found.tag == python:
+                    folder, path = self._data_dir / f"python-{python}", Path(found.path)
+                    made = BubblewrapRunner(folder, path, self._settings)
+                    return self._others.setdefault(python, made)
+        raise SandboxFailed(
+            f"Python {python}, for which the packages are installed, is gone from this machine."
+        )
+
+    async def lock_packages(
+        self, requirements: Sequence[str], python: str, order: BuildOrder, uv_lock: str | None = None
+    ) -> str:
         """Exact versions with hashes. Raises SandboxFailed."""
-        return await self._builder().lock(requirements, python, order)
+        return await self._builder().lock(requirements, python, order, uv_lock)
 
     async def build_environment(self, lock: str, python: str, order: BuildOrder, target: Path) -> int:
         """Installed packages for `RunSpec.environment`. Raises SandboxFailed."""
@@ -112,12 +150,20 @@ class BubblewrapRunner:
         found = adopt_live(attempt_dir)
         if found is None:
             # Only a new host knows: until it has the lock, an older one may be about to start the attempt.
-            await self._host()
+            await (await self._which_started(attempt_dir))._host()
             found = adopt_live(attempt_dir)
         return found
 
+    async def _which_started(self, attempt_dir: Path) -> "BubblewrapRunner":
+        with suppress(OSError, ValueError, LookupError, TypeError, SandboxFailed):
+            python = attempts.read_spec(attempt_dir).python
+            return await self._of(python) if python is not None else self
+        return self
+
     async def close(self) -> None:
         """Let the host end. Live attempts go on."""
+        for other in self._others.values():
+            await other.close()
         if self._link is not None:
             await self._link.close()
             self._link = None

@@ -1,5 +1,7 @@
 """What an administrator can set for the plugin, as `plugins.sandbox`."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from automa.sdk.plugin import PluginContext
@@ -38,6 +40,10 @@ class SandboxSettings(BaseModel):
     )
     spares: int = Field(
         default=2, ge=0, le=64, description="Sandboxes that are prepared and wait for a run each, about 3 MB."
+    )
+    pythons: tuple[Path, ...] = Field(
+        default=(),
+        description="Interpreters for scripts that require another version; by default those on the path.",
     )
     docker: DockerSettings = Field(default_factory=DockerSettings)
 

@@ -12,9 +12,14 @@ PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 @pytest.fixture
-def environment(tmp_path_factory: pytest.TempPathFactory, runner_name: str) -> Path:
+def environment(folder: Path, runner_name: str) -> Path:
     if runner_name == "docker":
         pytest.skip("packages are installed for one version of Python, and the image may have another")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     packages = folder / "lib" / PYTHON / "site-packages"
     (packages / "behind").mkdir(parents=True)
@@ -52,11 +57,14 @@ print(subprocess.check_output([sys.executable, "-c", "import greeting; print(gre
 """
         assert await lab.see(source, environment=environment) == "from bin\nhello"
 
-    async def test_a_script_cannot_change_them(self, lab: Lab, environment: Path) -> None:
+    async def test_a_script_cannot_change_what_others_import(self, lab: Lab, folder: Path) -> None:
+        before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
         source = """
-import greeting, os
-for change in (lambda: open(greeting.__file__, "a"), lambda: os.remove(greeting.__file__),
-               lambda: os.mkdir("/environment/x"), lambda: os.chmod("/environment/bin", 0o777)):
+import os
+(module,) = [f"{top}/greeting.py" for top, _, names in os.walk("/environment") if "greeting.py" in names]
+for change in (lambda: open(module, "a"), lambda: os.remove(module), lambda: os.rename(module, module + "x"),
+               lambda: os.mkdir("/environment/x"), lambda: os.chmod("/environment/bin", 0o777),
+               lambda: os.symlink("/tmp", "/environment/lib/x"), lambda: os.utime(module)):
     try:
         change()
     except OSError as error:
@@ -64,9 +72,10 @@ for change in (lambda: open(greeting.__file__, "a"), lambda: os.remove(greeting.
     else:
         print("done")
 """
-        seen = await lab.see(source, environment=environment)
+        seen = await lab.see(source, environment=folder)
         assert "done" not in seen
-        assert len(seen.splitlines()) == 4
+        assert len(seen.splitlines()) == 7
+        assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
     async def test_a_pth_file_that_ends_the_interpreter_ends_the_run_and_no_more(
         self, lab: Lab, environment: Path

@@ -1,17 +1,18 @@
 """What a program is, read from its entry file: kind, parameters, documentation, or what is wrong with it.
 
-python -m automa.catalog.inspect [N] < FILE    prints an Inspection as JSON, within bounds of its own
+python -m automa.catalog.inspect [NAME:N …] < FILE    prints an Inspection as JSON, within bounds of its own
 
-With N, the first N bytes of the input are the program's `pyproject.toml`.
+The first N bytes of the input are the file of that name in the program's tree, and so on.
 """
 
 import ast
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
-from automa.catalog.declaration import Declaration, read_declaration
+from automa.catalog.declaration import PROJECT, Declaration, read_declaration
 from automa.catalog.dependencies import read_dependencies
 from automa.catalog.docstrings import Documentation, read_docstring
 from automa.catalog.inline import read_block
@@ -24,6 +25,7 @@ from automa.environments.wanted import Wanted
 Kind = Literal["function", "plain"]
 
 MAX_SCHEMA_BYTES = 256 * 1024
+NOTHING_BESIDE: Mapping[str, bytes] = {}
 
 # Bounds of the helper process: an honest file of the largest size takes a third of them.
 _MEMORY_BYTES = 512 * 1024 * 1024
@@ -54,7 +56,8 @@ class Inspection:
         problem = body.pop("problem")
         permissions = Permissions.from_json(body.pop("permissions"))
         dependencies = body.pop("dependencies")
-        needed = replace(Wanted.from_json(dependencies), lock=dependencies["lock"])
+        locks = {name: dependencies[name] for name in ("lock", "uv_lock")}
+        needed = replace(Wanted.from_json(dependencies), **locks)
         return cls(
             **body,
             problem=Problem(**problem) if problem else None,
@@ -67,13 +70,13 @@ class Inspection:
         return cls(problem=Problem(1, 1, message))
 
 
-def inspect_source(data: bytes, project: bytes | None = None) -> Inspection:
-    """Read the entry file of a program, and its `pyproject.toml` if it has one. Never raises for what is in
-    them, but a hostile file costs memory and time: a server calls `automa.catalog.inspector` instead."""
+def inspect_source(data: bytes, beside: Mapping[str, bytes] = NOTHING_BESIDE) -> Inspection:
+    """Read the entry file of a program, and those files of its tree that tell what it needs. Never raises for
+    what is in them, but a hostile file costs memory and time: a server calls `automa.catalog.inspector`."""
     try:
         source = read_source(data)
-        dependencies = read_dependencies(read_block(source.text))
-        return replace(_inspect(source, project), dependencies=dependencies)
+        dependencies = read_dependencies(read_block(source.text), beside)
+        return replace(_inspect(source, beside.get(PROJECT)), dependencies=dependencies)
     except SourceError as error:
         return Inspection(problem=error.problem, is_text=error.is_text)
     except (RecursionError, MemoryError):
@@ -150,7 +153,7 @@ def _limit_this_process() -> None:
 
 if __name__ == "__main__":
     _limit_this_process()
-    before = int(sys.argv[1]) if len(sys.argv) > 1 else None
-    project_file = sys.stdin.buffer.read(before) if before is not None else None
-    inspected = inspect_source(sys.stdin.buffer.read(), project_file)
+    given = [argument.rpartition(":") for argument in sys.argv[1:]]
+    files = {name: sys.stdin.buffer.read(int(size)) for name, _, size in given}
+    inspected = inspect_source(sys.stdin.buffer.read(), files)
     sys.stdout.write(json.dumps(inspected.to_json()))

@@ -9,9 +9,9 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 
-from automa.catalog.declaration import PROJECT
-from automa.catalog.inspect import Inspection, inspect_source
+from automa.catalog.inspect import NOTHING_BESIDE, Inspection, inspect_source
 from automa.catalog.source import MAX_SOURCE_BYTES, Problem
 
 TIMEOUT_S = 20.0
@@ -25,21 +25,21 @@ class Inspector:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._timeout_s = timeout_s
 
-    async def inspect(self, source: bytes, project: bytes | None = None) -> Inspection:
-        """`project` is the program's `pyproject.toml`. Never raises for what is in the files."""
-        if (refusal := _too_large(source, project)) is not None:
+    async def inspect(self, source: bytes, beside: Mapping[str, bytes] = NOTHING_BESIDE) -> Inspection:
+        """`beside` are files that tell what the program needs. Never raises for what is in any of them."""
+        if (refusal := _too_large(source, beside)) is not None:
             return refusal
         async with self._slots:
-            return await asyncio.to_thread(self._inspect, source, project)
+            return await asyncio.to_thread(self._inspect, source, beside)
 
-    def _inspect(self, source: bytes, project: bytes | None) -> Inspection:
+    def _inspect(self, source: bytes, beside: Mapping[str, bytes]) -> Inspection:
         # -I: neither the environment nor the working directory has a say in what is imported.
         command = [sys.executable, "-I", "-m", "automa.catalog.inspect"]
-        command += [] if project is None else [str(len(project))]
+        command += [f"{name}:{len(content)}" for name, content in beside.items()]
         try:
             done = subprocess.run(
                 command,
-                input=(project or b"") + source,
+                input=b"".join((*beside.values(), source)),
                 capture_output=True,
                 env={},
                 cwd="/",
@@ -55,15 +55,16 @@ class Inspector:
         return Inspection.from_json(json.loads(done.stdout))
 
 
-def inspect_own(source: bytes, project: bytes | None = None) -> Inspection:
+def inspect_own(source: bytes, beside: Mapping[str, bytes] = NOTHING_BESIDE) -> Inspection:
     """For a command of the file's own owner: here, without the helper and its 0.1 s."""
-    return _too_large(source, project) or inspect_source(source, project)
+    return _too_large(source, beside) or inspect_source(source, beside)
 
 
-def _too_large(source: bytes, project: bytes | None) -> Inspection | None:
+def _too_large(source: bytes, beside: Mapping[str, bytes]) -> Inspection | None:
     if len(source) > MAX_SOURCE_BYTES:
         detail = f"the entry file is larger than {MAX_SOURCE_BYTES} bytes; data belongs in other files"
         return Inspection(problem=Problem(1, 1, detail))
-    if project is not None and len(project) > MAX_SOURCE_BYTES:
-        return Inspection(problem=Problem(1, 1, f"it is larger than {MAX_SOURCE_BYTES} bytes", PROJECT))
+    for name, content in beside.items():
+        if len(content) > MAX_SOURCE_BYTES:
+            return Inspection(problem=Problem(1, 1, f"it is larger than {MAX_SOURCE_BYTES} bytes", name))
     return None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from automa.catalog.archives import SUFFIXES, UnpackLimits, is_archive, unpack
-from automa.catalog.declaration import PROJECT
+from automa.catalog.dependencies import FILES
 from automa.catalog.folders import read_folder
 from automa.catalog.inspect import Inspection
 from automa.catalog.inspector import Inspector
@@ -71,8 +71,8 @@ class Intake:
         return await self._package(Manifest.of(find_entry(files, entry, stripped), files))
 
     async def _package(self, manifest: Manifest) -> Package:
-        source, project = await _at_disk(lambda: read_to_inspect(self._blobs, manifest))
-        inspection = await self._inspector.inspect(source, project)
+        source, beside = await _at_disk(lambda: read_to_inspect(self._blobs, manifest))
+        inspection = await self._inspector.inspect(source, beside)
         return await _at_disk(lambda: finish(self._blobs, manifest, inspection))
 
 
@@ -108,11 +108,14 @@ def store_folder(blobs: BlobStore, folder: Path, limits: UnpackLimits) -> Stored
         return files, ""
 
 
-def read_to_inspect(blobs: BlobStore, manifest: Manifest) -> tuple[bytes, bytes | None]:
-    """The entry file, and the program's `pyproject.toml` if it has one."""
-    entry, project = manifest.find(manifest.entry), manifest.find(PROJECT)
+def read_to_inspect(blobs: BlobStore, manifest: Manifest) -> tuple[bytes, dict[str, bytes]]:
+    """The entry file, and those that tell what the program needs and may do."""
+    entry = manifest.find(manifest.entry)
     assert entry is not None
-    return read_blob(blobs, entry.sha256), read_blob(blobs, project.sha256) if project else None
+    beside = {name: file for name in FILES if (file := manifest.find(name)) is not None}
+    return read_blob(blobs, entry.sha256), {
+        name: read_blob(blobs, file.sha256) for name, file in beside.items()
+    }
 
 
 def finish(blobs: BlobStore, manifest: Manifest, inspection: Inspection) -> Package:

@@ -213,6 +213,20 @@ async def remove_script(session: AsyncSession, script_id: str) -> None:
     await session.execute(delete(_scripts).where(_scripts.c.id == script_id))
 
 
+async def environments_in_force(session: AsyncSession) -> set[str]:
+    """The packages of every script's current version, and of its newest one."""
+    is_current = _versions.c.id == _scripts.c.current_version_id
+    query = (
+        select(_versions.c.environment_id)
+        .join(_scripts, _scripts.c.id == _versions.c.script_id)
+        .where(
+            _versions.c.environment_id.is_not(None),
+            is_current | (_versions.c.number == _scripts.c.last_number),
+        )
+    )
+    return set(await session.scalars(query))
+
+
 async def manifests(session: AsyncSession) -> Sequence[tuple[str, Any]]:
     """Digest and manifest of every version: all that blobs and trees are kept for."""
     rows: Any = await session.execute(select(VersionRow.digest, VersionRow.manifest))

@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("automa.cli.run", "Run a script in the sandbox, here and now, with no server."),
     "run ls": ("automa.cli.runs", "The runs of this home, the newest first."),
     "script": ("automa.cli.scripts", "Scripts: add, list, show, delete."),
+    "environment": ("automa.cli.environments", "Packages of scripts: list, show, try again."),
     "secret": ("automa.cli.secrets", "Secrets: set, list, remove, rotate their key."),
     "user": ("automa.cli.users", "Users: add, list, change."),
     "token": ("automa.cli.tokens", "API tokens: create, list, revoke."),

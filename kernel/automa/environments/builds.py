@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Builds:
         self._sources = sources
         self._standings: dict[str, Standing] = {}
         self._wanted_again: set[str] = set()
+        self._held: set[str] = set()
         self._making: dict[str, asyncio.Task[None]] = {}
         self._by_key: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -82,6 +83,8 @@ class Builds:
         """Whether a run has to wait for it. One that was cleared away is then made again."""
         if environment_id is None:
             return False
+        if environment_id in self._held:
+            return True
         standing = self._standings.get(environment_id)
         if standing is not None and standing.state == "collected":
             self._wanted_again.add(environment_id)
@@ -111,6 +114,20 @@ class Builds:
             self.is_awaited(environment_id)
             raise SandboxFailed("Its packages are gone from the disk; they are installed again: run it then.")
         return found, standing.python
+
+    def hold(self, environment_ids: Iterable[str]) -> None:
+        """No run is given these until they are released."""
+        for environment_id in environment_ids:
+            if environment_id in self._standings:
+                self._held.add(environment_id)
+
+    def release(self, environment_ids: Iterable[str], collected: Iterable[str]) -> None:
+        """Go on with them as before, but for those that are cleared away."""
+        for environment_id in collected:
+            if standing := self._standings.get(environment_id):
+                self._standings[environment_id] = standing._replace(state="collected")
+        self._held.difference_update(environment_ids)
+        self.on_settled()
 
     async def _work(self) -> None:
         while True:
@@ -178,13 +195,15 @@ class Builds:
         runner = await self._choose()
         python = await runner.find_python(row.requires_python)
         await asyncio.to_thread(self._shelf.forget_steps, row.id)
-        if not row.requirements and row.lock is None:
+        if not row.requirements and row.lock is None and row.uv_lock is None:
             return python, None, None
         if row.lock is not None and (row.given_lock or row.python == python):
             lock = row.lock
         else:
             step = self._shelf.new_step(row.id, "lock")
-            lock = await runner.lock_packages(row.requirements, python, self._sources.order(step))
+            lock = await runner.lock_packages(
+                row.requirements, python, self._sources.order(step), row.uv_lock
+            )
         if row.state == "locking" or row.python != python:
             async with self._changes(SYSTEM) as change:
                 await note_locked(change, row, lock, python)

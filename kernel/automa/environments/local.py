@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from automa.config import Settings
-from automa.environments.shelf import Shelf
+from automa.environments.shelf import LOCAL, Shelf
 from automa.environments.sources import Sources
 from automa.environments.wanted import Wanted, key_of
 from automa.sdk.runs import BuildsEnvironments
@@ -16,7 +16,7 @@ async def prepare(runner: BuildsEnvironments, wanted: Wanted, settings: Settings
     """The folder, None if nothing is to be installed, and the interpreter. Raises SandboxFailed."""
     shelf, sources = Shelf(settings.home / "environments"), Sources(settings.environments)
     python = await runner.find_python(wanted.requires_python)
-    if not wanted.requirements and wanted.lock is None:
+    if not wanted.requirements and wanted.lock is None and wanted.uv_lock is None:
         return None, python
     work = Path(tempfile.mkdtemp(prefix="automa-packages-"))
     try:
@@ -26,7 +26,7 @@ async def prepare(runner: BuildsEnvironments, wanted: Wanted, settings: Settings
         if found is None:
             found = shelf.place(key)
             # In the same file system, so that it appears at once; a server clears away what is left of it.
-            step = shelf.new_step(f"local-{work.name}", "build")
+            step = shelf.new_step(f"{LOCAL}{work.name}", "build")
             try:
                 await runner.build_environment(lock, python, sources.order(step), found)
             finally:
@@ -43,7 +43,9 @@ async def _lock(
     kept = shelf.lock_file(key_of(wanted.digest, python))
     if kept.is_file():
         return kept.read_text("utf-8")
-    lock = await runner.lock_packages(wanted.requirements, python, sources.order(work / "lock"))
+    lock = await runner.lock_packages(
+        wanted.requirements, python, sources.order(work / "lock"), wanted.uv_lock
+    )
     kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = kept.with_name(f".{kept.name}.{work.name}")
     draft.write_text(lock, "utf-8")

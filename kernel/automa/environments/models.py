@@ -31,6 +31,8 @@ class EnvironmentRow(Base):
     requires_python: Mapped[str | None] = mapped_column(Text)
     given_lock: Mapped[bool]
     """The program brought its lock."""
+    uv_lock: Mapped[str | None] = mapped_column(Text)
+    """As it was brought, where uv has to turn it into one."""
     lock: Mapped[str | None] = mapped_column(Text)
     """Exact versions with hashes: what is installed, whenever that is."""
     python: Mapped[str | None] = mapped_column(String(100))

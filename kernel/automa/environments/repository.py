@@ -76,6 +76,12 @@ async def pending(session: AsyncSession) -> Sequence[EnvironmentRow]:
     return (await session.scalars(query)).all()
 
 
+async def with_keys(session: AsyncSession, keys: Collection[str]) -> Sequence[EnvironmentRow]:
+    """Those of which one of these is installed."""
+    query = select(EnvironmentRow).where(EnvironmentRow.key.in_(keys))
+    return (await session.scalars(query.execution_options(populate_existing=True))).all()
+
+
 async def standings(session: AsyncSession) -> dict[str, Standing]:
     """All, by their ids."""
     columns = _environments.c

@@ -9,6 +9,7 @@ from automa.audit.change import Changes
 from automa.auth.guard import Guard
 from automa.config import Settings
 from automa.environments.builds import Builds, ChooseBuilder
+from automa.environments.collect import Collector
 from automa.environments.endpoints import environment_routes
 from automa.environments.service import EnvironmentService
 from automa.environments.shelf import Shelf
@@ -26,6 +27,7 @@ class Environments:
     shelf: Shelf
     service: EnvironmentService
     builds: Builds
+    collector: Collector
 
     @classmethod
     def open(
@@ -33,7 +35,9 @@ class Environments:
     ) -> Self:
         shelf = Shelf(home.environments)
         builds = Builds(storage, changes, shelf, choose, Sources(settings.environments))
-        return cls(storage, changes, shelf, EnvironmentService(builds.look), builds)
+        keep_s = settings.environments.keep_unused_s
+        collector = Collector(changes, shelf, builds, keep_s)
+        return cls(storage, changes, shelf, EnvironmentService(builds.look), builds, collector)
 
     def routes(self, guard: Guard) -> list[APIRouter]:
         """The routers of this room, to be included as they are."""

@@ -76,6 +76,7 @@ async def _add(change: Change, owner_id: str, script_id: str, wanted: Wanted) ->
     row = {
         "id": environment_id, "owner_id": owner_id, "script_id": script_id, "digest": wanted.digest,
         **wanted.to_json(), "given_lock": wanted.lock is not None, "lock": wanted.lock,
+        "uv_lock": wanted.uv_lock,
         "state": "locking", "created_at": now, "changed_at": now,
     }  # fmt: skip
     await repository.add(change.session, row)

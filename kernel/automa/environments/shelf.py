@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _KEY_CHARS = 64
+LOCAL = "local-"
+"""What `automa run` does has no id: a name that begins so."""
 _INSTALLED, _LOCKS, _LOGS, _WORK = "installed", "locks", "logs", "work"
 
 
@@ -33,8 +35,7 @@ class Shelf:
 
     def size_of(self, key: str) -> int:
         """The bytes of all its files."""
-        found = (Path(top) / name for top, _, names in os.walk(self.place(key)) for name in names)
-        return sum(path.lstat().st_size for path in found)
+        return size_of(self.place(key))
 
     def lock_file(self, digest: str) -> Path:
         """Where `automa run` keeps the lock of a file's dependencies."""
@@ -62,10 +63,25 @@ class Shelf:
                 if len(entry.name) == _KEY_CHARS and entry.stat(follow_symlinks=False).st_mtime < before:
                     yield entry.name
 
-    def remove(self, key: str) -> None:
-        """Out of the way first: half of an environment is none."""
+    def clear_leftovers(self, before: float) -> None:
+        """What a process had begun when it was killed."""
+        for place in (_WORK, _LOGS):
+            with suppress(FileNotFoundError):
+                for entry in os.scandir(self.path / place):
+                    is_ours = place == _WORK or entry.name.startswith(LOCAL)
+                    if is_ours and entry.stat(follow_symlinks=False).st_mtime < before:
+                        shutil.rmtree(entry.path, ignore_errors=True)
+
+    def take_away(self, key: str) -> Path:
+        """Out of the way at once: half of an environment is none. The rest is for `remove`."""
         grave = self.path / _WORK / f"{time.time_ns():020}-{key[:12]}"
         grave.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             self.place(key).rename(grave)
-        shutil.rmtree(grave, ignore_errors=True)
+        return grave
+
+
+def size_of(folder: Path) -> int:
+    """The bytes of all files in it."""
+    found = (Path(top) / name for top, _, names in os.walk(folder) for name in names)
+    return sum(path.lstat().st_size for path in found)

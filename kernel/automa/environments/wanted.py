@@ -15,15 +15,17 @@ class Wanted:
     requires_python: str | None = None
     lock: str | None = None
     """Exact versions with hashes, where the program brings them; None: they are to be found."""
+    uv_lock: str | None = None
+    """The same as uv keeps it, to be turned into a lock."""
 
     @property
     def is_nothing(self) -> bool:
-        return not self.requirements and self.requires_python is None and self.lock is None
+        return self == Wanted()
 
     @property
     def digest(self) -> str:
         """Names it: the order of requirements does not matter."""
-        text = json.dumps([sorted(self.requirements), self.requires_python, self.lock])
+        text = json.dumps([sorted(self.requirements), self.requires_python, self.lock, self.uv_lock])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
@@ -31,7 +33,7 @@ class Wanted:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any] | None) -> Self:
-        """Without the lock; None is nothing."""
+        """Without the locks; None is nothing."""
         body = body or {}
         return cls(tuple(body.get("requirements", ())), body.get("requires_python"))
 

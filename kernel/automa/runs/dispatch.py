@@ -13,7 +13,7 @@ from typing import Protocol
 
 from automa.audit.change import Change, Changes
 from automa.catalog.permissions import Permissions
-from automa.errors import AutomaError, SandboxUnavailable, Unavailable
+from automa.errors import AutomaError, SandboxFailed, SandboxUnavailable, Unavailable
 from automa.runs import repository
 from automa.runs.choice import Runners
 from automa.runs.deadlines import Deadlines
@@ -26,7 +26,16 @@ from automa.runs.retries import wait_after
 from automa.runs.typed import typed
 from automa.sdk.actors import SYSTEM
 from automa.sdk.attempts import Hint, read_outcome, read_supervisor, write_spec
-from automa.sdk.runs import NO_SECRETS, Execution, Limits, Outcome, Runner, RunSpec, RunState
+from automa.sdk.runs import (
+    NO_SECRETS,
+    BuildsEnvironments,
+    Execution,
+    Limits,
+    Outcome,
+    Runner,
+    RunSpec,
+    RunState,
+)
 from automa.storage.home import Home
 from automa.storage.session import Storage
 from automa.storage.tables import utc_now
@@ -277,6 +286,8 @@ class Dispatcher:
             runner = self._runners.get(row.runner)
             if runner is None:
                 raise SandboxUnavailable(f"The runner {row.runner} is gone.")
+            if row.environment_id is not None and not isinstance(runner, BuildsEnvironments):
+                raise SandboxFailed(f"The runner {row.runner} installs no packages: choose another one.")
             spec = await self._prepare(row)
             secrets = await self._secrets.of(row) if self._secrets else NO_SECRETS
             execution = await runner.start(spec, secrets)

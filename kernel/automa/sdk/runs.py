@@ -307,8 +307,13 @@ class BuildsEnvironments(Protocol):
         """Names the interpreter and the platform that such scripts run on here: `3.11-linux-x86_64`."""
         ...
 
-    async def lock_packages(self, requirements: Sequence[str], python: str, order: BuildOrder) -> str:
-        """Exact versions with their hashes, as a `requirements.txt`. Requirements are names with versions."""
+    async def lock_packages(
+        self, requirements: Sequence[str], python: str, order: BuildOrder, uv_lock: str | None = None
+    ) -> str:
+        """Exact versions with their hashes, as a `requirements.txt`. Requirements are names with versions.
+
+        With a `uv.lock`, whose packages all come from an index, they are those that it says.
+        """
         ...
 
     async def build_environment(self, lock: str, python: str, order: BuildOrder, target: Path) -> int:

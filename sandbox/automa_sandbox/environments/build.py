@@ -49,9 +49,12 @@ class Builder:
         self._runner = runner
         self._uv = uv
 
-    async def lock(self, requirements: Sequence[str], python: str, order: BuildOrder) -> str:
-        """The lock of these requirements. Raises SandboxFailed."""
-        collected = await self._attempt({"requirements": list(requirements)}, python, order)
+    async def lock(
+        self, requirements: Sequence[str], python: str, order: BuildOrder, uv_lock: str | None = None
+    ) -> str:
+        """The lock of these requirements, or what uv has locked already. Raises SandboxFailed."""
+        params = {"requirements": list(requirements), "uv_lock": uv_lock}
+        collected = await self._attempt(params, python, order)
         try:
             return _text(collected[_LOCK])
         except (KeyError, OSError, ValueError) as error:

@@ -5,6 +5,7 @@ is reached by uv alone. Each package is held to the hash in the lock.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,17 +14,25 @@ import tarfile
 UV = "/data/uv"
 WORK = "/work/build"
 WHEELS_ONLY = ("--only-binary", ":all:")
+PROJECT = re.compile(
+    r'\[\[package\]\]\nname = "([A-Za-z0-9._-]+)"\n(?:version = [^\n]*\n)?source = \{ (?:virtual|editable) ='
+)
 REQUIREMENTS, LOCK, ENVIRONMENT = "requirements.in", "requirements.lock", "environment"
 
 
 def main(
-    index: "str | None" = None, requirements: "list[str] | None" = None, lock: "str | None" = None
+    index: "str | None" = None,
+    requirements: "list[str] | None" = None,
+    lock: "str | None" = None,
+    uv_lock: "str | None" = None,
 ) -> None:
     """Leaves `requirements.lock` or `environment.tar` among the artifacts."""
     os.makedirs(WORK)  # noqa: PTH103
     os.chdir(WORK)
     source = ("--default-index", index) if index else ()
-    if lock is None:
+    if uv_lock is not None:
+        take_over(uv_lock)
+    elif lock is None:
         make_lock("\n".join(requirements or ()), source)
     else:
         install(lock, source)
@@ -31,14 +40,26 @@ def main(
 
 def make_lock(requirements: str, source: "tuple[str, ...]") -> None:
     write(REQUIREMENTS, requirements)
-    uv("compile", "--no-header", "--no-annotate", "--generate-hashes", *source, REQUIREMENTS, "-o", LOCK)
+    pip("compile", "--no-header", "--no-annotate", "--generate-hashes", *source, REQUIREMENTS, "-o", LOCK)
+    shutil.copyfile(LOCK, f"{os.environ['AUTOMA_ARTIFACTS']}/{LOCK}")
+
+
+def take_over(uv_lock: str) -> None:
+    """The project's packages, as uv has locked them; the project itself is no package here."""
+    root = PROJECT.search(uv_lock)
+    if root is None:
+        sys.exit("the uv.lock has no project")
+    write("pyproject.toml", f'[project]\nname = "{root[1]}"\nversion = "0"\n')
+    write("uv.lock", uv_lock)
+    plain = ("--no-header", "--no-annotate", "--no-emit-project", "--no-dev")
+    uv("export", "--frozen", "--offline", *plain, "--format", "requirements-txt", "-o", LOCK)
     shutil.copyfile(LOCK, f"{os.environ['AUTOMA_ARTIFACTS']}/{LOCK}")
 
 
 def install(lock: str, source: "tuple[str, ...]") -> None:
     write(LOCK, lock)
     held = ("--require-hashes", "--no-deps")
-    uv("install", "--link-mode", "hardlink", "--prefix", ENVIRONMENT, *held, *source, "-r", LOCK)
+    pip("install", "--link-mode", "hardlink", "--prefix", ENVIRONMENT, *held, *source, "-r", LOCK)
     with tarfile.open(f"{os.environ['AUTOMA_ARTIFACTS']}/{ENVIRONMENT}.tar", "w") as archive:
         archive.add(ENVIRONMENT, arcname=".")
 
@@ -48,12 +69,14 @@ def write(name: str, text: str) -> None:
         file.write(text)
 
 
-def uv(command: str, *options: str) -> None:
+def pip(command: str, *options: str) -> None:
+    uv("pip", command, "--python", sys.executable, *WHEELS_ONLY, *options)
+
+
+def uv(*command: str) -> None:
     general = ("--no-config", "--no-progress", "--no-python-downloads", "--cache-dir", "/work/cache")
-    done = subprocess.run(
-        [UV, *general, "pip", command, "--python", sys.executable, *WHEELS_ONLY, *options],
-        stdout=subprocess.DEVNULL if command == "compile" else None,
-        check=False,
-    )
+    # What is locked is written to a file, and to the output, too.
+    quiet = subprocess.DEVNULL if "-o" in command else None
+    done = subprocess.run([UV, *general, *command], stdout=quiet, check=False)
     if done.returncode != 0:
-        sys.exit(f"uv pip {command} ended with exit code {done.returncode}")
+        sys.exit(f"uv {command[0]} {command[1]} ended with exit code {done.returncode}")

@@ -124,6 +124,26 @@ def test_what_is_gone_from_the_disk_is_installed_again_with_the_same_lock(server
     assert environment(admin, script)["lock"] == made["lock"]
 
 
+def test_a_script_cannot_poison_the_packages_that_another_one_uses(server: Server) -> None:
+    admin = server.admin()
+    attack = """
+import os
+def main():
+    for change in (lambda: open(iniconfig.__file__, "w"), lambda: os.remove(iniconfig.__file__)):
+        try:
+            change()
+        except OSError as error:
+            print(type(error).__name__)
+"""
+    attacker = admin.submit(admin.script(INICONFIG.partition("def main")[0] + attack, "attacker"))
+    assert admin.wait(attacker["id"], timeout_s=60)["state"] == "succeeded"
+    assert len(admin.text(attacker["id"])) == 2
+    victim = admin.submit(admin.script(INICONFIG, "victim"))
+    assert admin.wait(victim["id"], timeout_s=60)["state"] == "succeeded"
+    keys = {admin.get(f"/environments/{run['environment_id']}").json()["key"] for run in (attacker, victim)}
+    assert len(keys) == 1
+
+
 def test_nobody_sees_the_packages_of_others(server: Server) -> None:
     admin = server.admin()
     made = settled(admin, admin.script(INICONFIG))

@@ -157,7 +157,7 @@ class TestProject:
         [(b"\n[tool.automa]\ncpus = 'x'\n", 3), (b"x =\n", 1), (b"\xff", 1), (b"\n\nx = 1\nx = 1\n", 4)],
     )
     def test_its_problems_name_it(self, project: bytes, line: int) -> None:
-        found = inspect_source(b"print(1)", project).problem
+        found = inspect_source(b"print(1)", {"pyproject.toml": project}).problem
         assert found is not None
         assert (found.file, found.line) == ("pyproject.toml", line)
 
