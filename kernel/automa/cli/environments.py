@@ -93,5 +93,6 @@ async def _view(session: "AsyncSession", row: "EnvironmentRow", kind: Any) -> di
     """As the API shows it, with the script's name."""
     from automa.catalog.repository import script
 
+    shown = kind.of(row).model_dump(mode="json")  # before the script is read, and its packages without locks
     found = await script(session, row.script_id)
-    return {"script": found[0].name if found else None, **kind.of(row).model_dump(mode="json")}
+    return {"script": found[0].name if found else None, **shown}

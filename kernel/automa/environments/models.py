@@ -11,7 +11,8 @@ from automa.storage.tables import Base, Id, Json, UtcDateTime
 class EnvironmentRow(Base):
     """The packages of those versions of a script that need the same.
 
-    What is installed lies on disk under `key`, shared by all that have the same lock.
+    What is installed lies on disk under `key`, shared by all that have the same lock. Locks may be long: they
+    are read with one environment, and not with lists of them or of versions.
     """
 
     __tablename__ = "environments"
@@ -31,9 +32,9 @@ class EnvironmentRow(Base):
     requires_python: Mapped[str | None] = mapped_column(Text)
     given_lock: Mapped[bool]
     """The program brought its lock."""
-    uv_lock: Mapped[str | None] = mapped_column(Text)
+    uv_lock: Mapped[str | None] = mapped_column(Text, deferred=True)
     """As it was brought, where uv has to turn it into one."""
-    lock: Mapped[str | None] = mapped_column(Text)
+    lock: Mapped[str | None] = mapped_column(Text, deferred=True)
     """Exact versions with hashes: what is installed, whenever that is."""
     python: Mapped[str | None] = mapped_column(String(100))
     """The interpreter and the platform it is locked for."""

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 
 from automa.environments.models import EnvironmentRow
 from automa.http.pagination import PageRequest
@@ -12,6 +13,7 @@ from automa.http.pagination import PageRequest
 PENDING = ("locking", "building")
 
 _environments: Any = EnvironmentRow.__table__
+_WHOLE = (undefer(EnvironmentRow.lock), undefer(EnvironmentRow.uv_lock))
 
 
 class Standing(NamedTuple):
@@ -28,14 +30,14 @@ async def add(session: AsyncSession, row: Mapping[str, Any]) -> None:
 
 
 async def get(session: AsyncSession, environment_id: str) -> EnvironmentRow | None:
-    return await session.get(EnvironmentRow, environment_id, populate_existing=True)
+    return await session.get(EnvironmentRow, environment_id, populate_existing=True, options=_WHOLE)
 
 
 async def of_script(session: AsyncSession, script_id: str, digest: str) -> EnvironmentRow | None:
     query = select(EnvironmentRow).where(
         EnvironmentRow.script_id == script_id, EnvironmentRow.digest == digest
     )
-    return await session.scalar(query.execution_options(populate_existing=True))
+    return await session.scalar(query.options(*_WHOLE).execution_options(populate_existing=True))
 
 
 async def change(
@@ -73,7 +75,7 @@ async def page(
 async def pending(session: AsyncSession) -> Sequence[EnvironmentRow]:
     """What is to be made, the oldest first."""
     query = select(EnvironmentRow).where(EnvironmentRow.state.in_(PENDING)).order_by(EnvironmentRow.id)
-    return (await session.scalars(query)).all()
+    return (await session.scalars(query.options(*_WHOLE))).all()
 
 
 async def with_keys(session: AsyncSession, keys: Collection[str]) -> Sequence[EnvironmentRow]:
