@@ -16,7 +16,7 @@ import httpx
 
 AUTOMA = str(Path(sys.executable).with_name("automa"))
 PASSWORD = "correct horse battery staple"
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 TERMINAL = {"succeeded", "failed", "timed_out", "cancelled", "oom_killed", "lost", "expired", "start_failed"}
 
 
