@@ -2,22 +2,19 @@
 
 import os
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from automa.sdk import attempts
 from automa.sdk.runlog import LogWriter, Stream
-from automa.sdk.runs import Enforcement, Limits, Outcome, RunSpec, RunState, Usage
-from automa_sandbox.artifacts import Collected, collect, open_folder
+from automa.sdk.runs import Outcome, RunSpec, RunState, Usage
+from automa_sandbox.artifacts import Collected
 from automa_sandbox.endings import End, Seen, Stop, decide
-from automa_sandbox.frames import Frames, is_json
+from automa_sandbox.harvest import Harvest
 from automa_sandbox.hints import Hints
-from automa_sandbox.loop import Loop
 from automa_sandbox.masking import Mask
 from automa_sandbox.progress import ProgressFile
 from automa_sandbox.pump import LogPump
-from automa_sandbox.watching import Watcher
+from automa_sandbox.sandbox import Sandbox
 
 _READ_BYTES = 256 * 1024
 _DRAIN_BYTES = 4 * 1024 * 1024
@@ -28,89 +25,6 @@ _WORD_COSTS_S = 0.0002
 """A script that tells much through the module `automa` is read so much the slower, and then waits itself."""
 _LONGEST_WAIT_S = 24 * 3600.0
 """poll() takes a C int of milliseconds, which is less than some runs may last."""
-
-
-class Gate(Protocol):
-    """A run's way to the network."""
-
-    def report(self, loop: Loop, say: Callable[[str], None], mask: Mask) -> None:
-        """Tell, from now on, what is refused."""
-        ...
-
-    def close(self) -> None:
-        """The run has ended."""
-        ...
-
-
-class Sandbox(Protocol):
-    """The processes under supervision, and our ends of their pipes, which are there once it is started."""
-
-    @property
-    def loop(self) -> Loop: ...
-
-    @property
-    def stdout(self) -> int: ...
-
-    @property
-    def stderr(self) -> int: ...
-
-    @property
-    def frames(self) -> int: ...
-
-    @property
-    def gate(self) -> Gate | None:
-        """Its way to the hosts that it may reach; None where it has none, and before the start."""
-        ...
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether anything of it may still run."""
-        ...
-
-    @property
-    def init(self) -> int | None:
-        """Its first process by its number outside; None while that is not known."""
-        ...
-
-    @property
-    def status(self) -> int:
-        """The exit code of the script, or 128 + the number of the signal that ended it."""
-        ...
-
-    @property
-    def vanished(self) -> bool:
-        """Whether it ended without a status, and not by us."""
-        ...
-
-    def start(self, spec: RunSpec) -> None:
-        """Let the script begin. What goes wrong later shows on its stderr."""
-        ...
-
-    def watcher(self, limits: Limits) -> Watcher: ...
-
-    def terminate(self) -> None:
-        """Ask every process in it to end."""
-        ...
-
-    def kill(self) -> None:
-        """End everything, now. Called again if it does not help."""
-        ...
-
-    def usage(self, peak_bytes: int) -> Usage:
-        """What all of it used, after its end; `peak_bytes` was seen by the watcher."""
-        ...
-
-    def enforcement(self) -> dict[str, Enforcement]:
-        """How firmly each limit is held, by the names of the fields of Limits."""
-        ...
-
-    def remove(self) -> None:
-        """Clear away what an ended sandbox left on the machine."""
-        ...
-
-    def abandon(self) -> None:
-        """End and remove it after a failure of the supervisor, whatever its state."""
-        ...
 
 
 class Cancel(Protocol):
@@ -132,9 +46,9 @@ class Attempt:
         self._writer = LogWriter(spec.attempt_dir)
         self._mask = mask
         self._pump = LogPump(self._writer, spec.limits.log_bytes, mask)
-        self._frames = Frames(spec.limits.result_bytes)
+        self._harvest = Harvest(spec, mask)
+        self._frames = self._harvest.frames
         self._progress = ProgressFile(spec.attempt_dir)
-        self._artifacts: int | None = None
         self._frames_at: float | None = None
         self._hints = Hints(spec.notify_path, spec.run_id, spec.attempt)
         self._loop = sandbox.loop
@@ -248,8 +162,7 @@ class Attempt:
         self._last_read = time.monotonic()
 
     def _read_frames(self, descriptor: int) -> None:
-        if self._artifacts is None:  # before reading: a script that ends at once waits for that
-            self._artifacts = open_folder(self._sandbox.init)
+        self._harvest.hold_artifacts(self._sandbox.init)  # before reading: a script that ends at once waits
         self._frames.feed(self._read_or_close(descriptor))
         if self._frames.broken and self._loop.is_watched(descriptor):
             self._loop.drop(descriptor)  # whoever writes on and on costs us nothing
@@ -345,10 +258,13 @@ class Attempt:
         usage = self._sandbox.usage(self._watcher.peak_bytes)
         end = decide(self._seen(usage))
         self._watcher.close()
-        has_result = end.state is RunState.SUCCEEDED and self._keep_result()
+        has_result = end.state is RunState.SUCCEEDED and self._harvest.keep_result()
         if end.state is RunState.OOM_KILLED:
             self._say("Killed: the run used more memory than its limit allows.")
-        collected = self._collect()
+        collected = self._harvest.collect()
+        with suppress(OSError):
+            for note in collected.notes:
+                self._say(note)
         if self._sandbox.gate is not None:
             self._sandbox.gate.close()
         self._pump.close()
@@ -356,17 +272,6 @@ class Attempt:
         self._hints.flush()
         self._sandbox.remove()
         return self._outcome(end, usage, has_result, collected)
-
-    def _collect(self) -> Collected:
-        """Whatever goes wrong here, how the run ended stays what it is."""
-        if self._artifacts is None:
-            return Collected()
-        collected = collect(self._artifacts, self.spec.attempt_dir, self.spec.limits, self._mask)
-        os.close(self._artifacts)
-        with suppress(OSError):
-            for note in collected.notes:
-                self._say(note)
-        return collected
 
     def _seen(self, usage: Usage) -> Seen:
         return Seen(
@@ -380,7 +285,7 @@ class Attempt:
             cpu_time_is_used_up=self._cpu_time_is_used_up(usage),
             early_stderr=self._mask.text(self._early_stderr.decode("utf-8", "replace")),
             timeout_s=self.spec.limits.timeout_s,
-            result_refused=self._refusal(),
+            result_refused=self._harvest.refusal,
             told_limit=self._frames.limit,
             reached=(*(("processes",) if usage.forks_refused else ()), *self._watcher.reached()),
             vanished=self._sandbox.vanished,
@@ -390,24 +295,6 @@ class Attempt:
         limit = self.spec.limits.cpu_time_s
         # Less, because the kernel that ended it counts whole clock ticks and we do not.
         return limit is not None and usage.cpu_s is not None and usage.cpu_s >= 0.8 * limit
-
-    def _refusal(self) -> str | None:
-        value = self._frames.value
-        if self._frames.broken or (value is not None and not is_json(bytes(value))):
-            return "The result that it sent is not JSON or too large."
-        return None
-
-    def _keep_result(self) -> bool:
-        if self._frames.value is None:
-            return False
-        path = self.spec.attempt_dir / attempts.RESULT
-        draft = path.with_name(f".{path.name}")
-        with draft.open("wb") as file:
-            file.write(self._mask.json(self._frames.value))
-            file.flush()
-            os.fdatasync(file.fileno())
-        draft.rename(path)  # made durable with the exit record, which is in the same folder
-        return True
 
     def _outcome(self, end: End, usage: Usage, has_result: bool, collected: Collected) -> Outcome:
         return Outcome(

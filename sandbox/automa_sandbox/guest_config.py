@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from automa.sdk.runs import NO_SECRETS, RunSpec
-from automa_sandbox import bubblewrap
+from automa_sandbox import inside
 from automa_sandbox.egress import addresses
 
 
@@ -34,7 +34,7 @@ def guest_values(
         "call_main": spec.call_main,
         "params": spec.params if spec.call_main else json.dumps(spec.params),
         "env": {
-            **bubblewrap.environment(),
+            **inside.environment(),
             **addresses.environment(spec.network),
             "AUTOMA_RUN_ID": spec.run_id,
             **spec.env,

@@ -14,81 +14,73 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from automa.sdk.attempts import start_time_of
-from automa_sandbox import cgroups, orders, seccomp
-from automa_sandbox.bubblewrap import make_plan
-from automa_sandbox.choice import NoBubblewrap, choose_bwrap
-from automa_sandbox.contained import Machine
-from automa_sandbox.etc import copy_etc
-from automa_sandbox.interpreter import InterpreterUnusable, prepare
-from automa_sandbox.shim import serve_one
-from automa_sandbox.warm import Zygote
+from automa_sandbox import orders
+from automa_sandbox.shim import Stand, serve_one
 
 LOCK = "host.lock"
-_SHORT_LIFE_S = 5.0
 _QUIET_MS = 25
 """They are made when nobody has asked for anything for so long: starts come first."""
 
 
-def main(settings: dict[str, Any]) -> None:
-    """Serve the server at the other end of the descriptor `settings["control"]` until it closes it."""
+class Unusable(Exception):
+    """Why runs cannot be started here, and what would help."""
+
+
+class Workshop(Protocol):
+    """What a kind of runner has found out and prepared, once, for all of its shims."""
+
+    found: dict[str, str]
+    """What to tell about this machine."""
+
+    def stand(self) -> Stand:
+        """In a shim: prepare for the attempt that will come."""
+        ...
+
+    def ended(self, pid: int) -> None:
+        """A child of the host has ended that may be a helper of this."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will be started: end the helpers, remove what no run needs any more."""
+        ...
+
+
+def serve(settings: dict[str, Any], look_around: Callable[[dict[str, Any], Path], Workshop]) -> None:
+    """Be the host of the server at the other end of the descriptor `settings["control"]` until it closes it.
+
+    `look_around` finds out what runs need, in the folder given, and raises Unusable or OSError.
+    """
     # A cancel must find its shim's handler: TERM stays blocked from the fork until that is in place.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=settings["control"])
-    control.set_inheritable(False)  # the server would not see our end if the zygote had it too
+    control.set_inheritable(False)  # the server would not see our end if a helper had it too
     folder = Path(settings["data_dir"])
     lock = _take_lock(folder / LOCK)
-    machine = _look_around(settings, folder, control)
-    if machine is not None:
-        gc.collect()
-        gc.freeze()
-        host = _Host(control, lock, machine, settings["spares"])
-        host.serve()
-        host.clean_up()
+    try:
+        workshop = look_around(settings, folder)
+    except (Unusable, OSError) as error:
+        control.send(json.dumps({"ready": False, "reason": str(error)}).encode())
+        return
+    control.send(json.dumps({"ready": True, "found": workshop.found}).encode())
+    gc.collect()
+    gc.freeze()
+    host = _Host(control, lock, workshop, settings.get("spares", 0))
+    host.serve()
+    host.clean_up()
 
 
 def _take_lock(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
-
-
-def _look_around(settings: dict[str, Any], folder: Path, control: socket.socket) -> Machine | None:
-    """Find out what runs need; on failure tell the server why, and end."""
-    as_root = os.geteuid() == 0
-    try:
-        interpreter = prepare(settings["python"], folder)
-        etc = copy_etc(folder)
-        plans = [make_plan(path, interpreter, folder, etc, as_root) for path in settings["bwraps"]]
-        plan, version = choose_bwrap(plans)
-    except (InterpreterUnusable, NoBubblewrap, OSError) as error:
-        control.send(json.dumps({"ready": False, "reason": str(error)}).encode())
-        return None
-    hierarchy = cgroups.detect(cgroups.PREFIX + settings["name"])
-    if hierarchy is not None:
-        cgroups.remove_leftovers(hierarchy)
-    release = tuple(int(part) for part in os.uname().release.split(".")[:2])
-    filter_ = seccomp.program()
-    # Only root can share one sandbox out: an ordinary user's mounts are locked together.
-    zygote = Zygote(plan, filter_) if as_root and settings["warm"] else None
-    machine = Machine(plan, filter_, hierarchy, counts_processes=release >= (5, 14), zygote=zygote)
-    found = {
-        "bwrap": plan.bwrap,
-        "bwrap_version": version,
-        "python": interpreter.executable,
-        "python_version": interpreter.version,
-        "cgroups": f"v{hierarchy.version}" if hierarchy else "none",
-        "as_root": str(as_root).lower(),
-        "starts": "warm" if zygote else "cold",
-    }
-    control.send(json.dumps({"ready": True, "found": found}).encode())
-    return machine
 
 
 def _wake(_number: int, _frame: object) -> None:
@@ -105,13 +97,12 @@ class _Shim:
 
 
 class _Host:
-    def __init__(self, control: socket.socket, lock: int, machine: Machine, spares: int) -> None:
+    def __init__(self, control: socket.socket, lock: int, workshop: Workshop, spares: int) -> None:
         self._control = control
         self._lock = lock
-        self._machine = machine
+        self._workshop = workshop
         self._spares: list[_Shim] = []
         self._wanted_spares = spares
-        self._zygote_began = time.monotonic()
         self._wakeup, self._wakeup_end = os.pipe()
         for descriptor in (self._wakeup, self._wakeup_end):
             os.set_blocking(descriptor, False)
@@ -139,11 +130,7 @@ class _Host:
             os.close(shim.orders)
         for shim in self._spares:
             os.waitpid(shim.pid, 0)
-        if self._machine.zygote is not None:
-            self._machine.zygote.let_go()
-            os.waitpid(self._machine.zygote.pid, 0)
-        if self._machine.hierarchy is not None:
-            cgroups.remove_empty(self._machine.hierarchy)
+        self._workshop.close()
 
     def _add_spare(self) -> None:
         try:
@@ -156,15 +143,7 @@ class _Host:
             os.read(self._wakeup, 4096)
         with suppress(ChildProcessError):
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
-                if self._machine.zygote is not None and pid == self._machine.zygote.pid:
-                    self._replace_zygote()
-
-    def _replace_zygote(self) -> None:
-        """The zygote has ended: another one takes its place, unless zygotes do not live here."""
-        machine, now = self._machine, time.monotonic()
-        lived_s, self._zygote_began = now - self._zygote_began, now
-        zygote = Zygote(machine.plan, machine.seccomp) if lived_s > _SHORT_LIFE_S else None
-        self._machine = replace(machine, zygote=zygote)
+                self._workshop.ended(pid)
 
     def _answer(self) -> bool:
         """Take one request and give it to a shim; False when the server is gone."""
@@ -225,7 +204,7 @@ class _Host:
             others = [end for shim in self._spares for end in (shim.orders, shim.handle)]
             for descriptor in (self._wakeup, self._wakeup_end, *others):
                 os.close(descriptor)
-            serve_one(self._machine, order_pipe, release_lock=lambda: os.close(self._lock))
+            serve_one(self._workshop.stand, order_pipe, release_lock=lambda: os.close(self._lock))
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()

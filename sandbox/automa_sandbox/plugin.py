@@ -28,7 +28,7 @@ class _Hooks:
 
 
 def _make_bubblewrap(context: PluginContext) -> Runner:
-    from automa_sandbox.runner import BubblewrapRunner
+    from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner
 
     return BubblewrapRunner.make(context)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from automa.sdk import attempts
 from automa.sdk.runs import NO_SECRETS, Outcome, RunSpec, RunState
-from automa_sandbox.attempt import Attempt, Sandbox
+from automa_sandbox.attempt import Attempt
 from automa_sandbox.masking import Mask
+from automa_sandbox.sandbox import Sandbox
 
 _PAUSES_S = (0.01, 0.1, 0.5, 2.0, 5.0)
 _RESERVE_BYTES = 8192

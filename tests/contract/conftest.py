@@ -11,7 +11,7 @@ import pytest
 from automa.sdk.attempts import Hint
 from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import Runner
-from automa_sandbox.runner import BubblewrapRunner
+from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner
 from automa_sandbox.runners.docker.runner import DockerRunner
 from automa_sandbox.settings import SandboxSettings
 from support.lab import Lab, Started, read_log

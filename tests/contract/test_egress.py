@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from automa.sdk.runs import Network, RunState
-from automa_sandbox.runner import BubblewrapRunner
+from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner
 from automa_sandbox.settings import SandboxSettings
 from support.lab import Ended, Lab
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from automa_sandbox.runner import bwrap_candidates
+from automa_sandbox.runners.bubblewrap.runner import bwrap_candidates
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534

@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 from automa.sdk.attempts import write_spec
 from automa.sdk.runs import Mount
-from automa_sandbox.runner import BubblewrapRunner
+from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner
 
 class Ledgered(BubblewrapRunner):
     name = "ledgered"

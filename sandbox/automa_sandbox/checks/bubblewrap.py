@@ -6,7 +6,7 @@ from pathlib import Path
 
 from automa.sdk.checks import Advice, Finding, ok, problem
 from automa.sdk.machine import Machine
-from automa_sandbox.choice import version_of
+from automa_sandbox.runners.bubblewrap.choice import version_of
 
 _ADVISORIES = (
     ((0, 12), "CVE-2026-87766", "Automa makes no place for a mount below what a script can write"),

@@ -6,7 +6,7 @@ from automa.sdk.checks import CheckGroup
 from automa.sdk.machine import Machine
 from automa.sdk.plugin import CheckDescriptor, PluginContext
 from automa_sandbox.checks import bubblewrap, cgroups, container, environments, kernel
-from automa_sandbox.runner import bwrap_candidates
+from automa_sandbox.runners.bubblewrap.runner import bwrap_candidates
 from automa_sandbox.settings import settings_of
 
 

@@ -9,7 +9,7 @@ import pytest
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import BuildOrder, BuildsEnvironments, Runner
-from automa_sandbox.runner import BubblewrapRunner
+from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner
 from support.lab import Lab, read_log
 
 

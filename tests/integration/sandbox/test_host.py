@@ -12,7 +12,7 @@ from automa.sdk import attempts
 from automa.sdk.errors import SandboxUnavailable
 from automa.sdk.runs import RunState
 from automa_sandbox.processes import descendants
-from automa_sandbox.runner import BubblewrapRunner, bwrap_candidates
+from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner, bwrap_candidates
 from support.lab import Lab, Started, read_log
 
 
@@ -102,7 +102,7 @@ class TestWhatItCannotUse:
     async def test_no_bubblewrap_is_a_reason_that_says_what_to_install(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("automa_sandbox.runner.bwrap_candidates", list)
+        monkeypatch.setattr("automa_sandbox.runners.bubblewrap.runner.bwrap_candidates", list)
         runner = BubblewrapRunner(tmp_path / "data")
         report = await runner.probe()
         assert not report.usable
@@ -113,7 +113,9 @@ class TestWhatItCannotUse:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         real = bwrap_candidates()
-        monkeypatch.setattr("automa_sandbox.runner.bwrap_candidates", lambda: ["/bin/false", *real])
+        monkeypatch.setattr(
+            "automa_sandbox.runners.bubblewrap.runner.bwrap_candidates", lambda: ["/bin/false", *real]
+        )
         runner = BubblewrapRunner(tmp_path / "data")
         assert (await runner.found())["bwrap"] in real
         await runner.close()

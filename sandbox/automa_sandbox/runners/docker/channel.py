@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from automa_sandbox import bubblewrap
+from automa_sandbox import inside
 
 _PEER = struct.Struct("3i")
 _PIPES = 3
@@ -28,8 +28,8 @@ class Channel:
         self.folder = folder
         self._uid = uid
         folder.mkdir(mode=0o700)
-        (folder / "passwd").write_bytes(bubblewrap.passwd(uid))
-        (folder / "group").write_bytes(bubblewrap.group(uid))
+        (folder / "passwd").write_bytes(inside.passwd(uid))
+        (folder / "group").write_bytes(inside.group(uid))
         for name in ("passwd", "group"):
             (folder / name).chmod(0o444)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -6,7 +6,7 @@ from typing import Any
 
 from automa.sdk.runs import Limits, Mount, RunSpec
 from automa_sandbox.artifacts import FOLDER as ARTIFACTS
-from automa_sandbox.bubblewrap import APP, ENVIRONMENT, HARNESS
+from automa_sandbox.inside import APP, ENVIRONMENT, HARNESS
 from automa_sandbox.runners.docker.plan import Plan
 
 SOCKET, PASSWD, GROUP = "/.automa", "/etc/passwd", "/etc/group"

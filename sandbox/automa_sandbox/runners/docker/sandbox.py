@@ -1,4 +1,4 @@
-"""One container, as an attempt supervises it. Implements `automa_sandbox.attempt.Sandbox`."""
+"""One container, as an attempt supervises it. Implements `automa_sandbox.sandbox.Sandbox`."""
 
 import os
 import signal
@@ -10,9 +10,10 @@ from typing import Any
 from automa.sdk.attempts import boot_id, start_time_of
 from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
 from automa_sandbox import processes
-from automa_sandbox.bubblewrap import HARNESS
 from automa_sandbox.cgroups import Counters, counters_of
+from automa_sandbox.descriptors import file_with
 from automa_sandbox.guest_config import guest_config
+from automa_sandbox.inside import HARNESS
 from automa_sandbox.loop import Loop
 from automa_sandbox.runners.docker.channel import Channel, WrongCaller, receive_pipes, send_order
 from automa_sandbox.runners.docker.container import options
@@ -82,7 +83,7 @@ class DockerSandbox:
         self._handle = os.pidfd_open(init)
         self._counters = counters_of(init)
         connection.settimeout(_START_S)
-        config = _file_with(guest_config(spec, self._secrets))
+        config = file_with(guest_config(spec, self._secrets))
         command = [self._plan.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/main.pyc"]
         try:
             send_order(connection, command, self._plan.seccomp, config)
@@ -221,9 +222,3 @@ def is_alive(name: str) -> bool:
 
 def _why(state: dict[str, Any]) -> str:
     return state.get("Error") or f"it ended with code {state.get('ExitCode')} before it called back"
-
-
-def _file_with(data: bytes) -> int:
-    descriptor = os.memfd_create("automa", os.MFD_CLOEXEC)
-    os.write(descriptor, data)
-    return descriptor

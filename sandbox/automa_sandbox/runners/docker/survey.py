@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automa_sandbox import seccomp
+from automa_sandbox.host import Unusable
 from automa_sandbox.interpreter import QUERY, keep_harness, question
 from automa_sandbox.runners.docker.container import HOME_LABEL, SHIM_LABEL
 from automa_sandbox.runners.docker.engine import Engine, EngineFailed, NotThere
@@ -17,10 +18,6 @@ _HOLDS = {"memory_bytes": "MemoryLimit", "processes": "PidsLimit", "cpus": "CpuC
 """What the engine says of itself, by the limit that hangs on it."""
 _PYTHONS = ("/usr/local/bin/python3", "/usr/bin/python3")
 _BOOT = "import os, sys; os.dup2(os.open('/ask/out', os.O_WRONLY), 1); os.dup2(os.open('/ask/in', 0), 0); "
-
-
-class Unusable(Exception):
-    """Why no container can be started here, and what would help."""
 
 
 def survey(settings: dict[str, Any], folder: Path) -> tuple[Plan, dict[str, str]]:

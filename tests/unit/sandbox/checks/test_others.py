@@ -12,7 +12,7 @@ from automa.sdk.machine import Machine
 from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import Limits
 from automa_sandbox.checks import bubblewrap, docker, environments, room, why
-from automa_sandbox.runner import bwrap_candidates
+from automa_sandbox.runners.bubblewrap.runner import bwrap_candidates
 from automa_sandbox.settings import DockerSettings
 
 

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from automa_sandbox.bubblewrap import Plan
+from automa_sandbox.runners.bubblewrap.options import Plan
 
 
 class NoBubblewrap(Exception):

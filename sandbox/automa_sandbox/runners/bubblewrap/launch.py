@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import NoReturn
 
 from automa.sdk.runs import Limits, RunSpec
-from automa_sandbox import bubblewrap
-from automa_sandbox.bubblewrap import Plan
+from automa_sandbox import inside
 from automa_sandbox.cgroups import Group, Hierarchy
+from automa_sandbox.descriptors import arrange, file_with, output_pipe
 from automa_sandbox.guest_config import guest_config
 from automa_sandbox.limits import limit_this_process
+from automa_sandbox.runners.bubblewrap import options
+from automa_sandbox.runners.bubblewrap.options import Plan
 from automa_sandbox.users import random_uid
 
-PIPE_BYTES = 256 * 1024
 _INNER_UID = 1000
 """Whom a script is inside the user namespace of an ordinary user."""
 
 # What differs from run to run: written when there is one.
-_FILES = (bubblewrap.CONFIG_FD, bubblewrap.ARGS_FD, bubblewrap.PASSWD_FD, bubblewrap.GROUP_FD)
+_FILES = (options.CONFIG_FD, options.ARGS_FD, options.PASSWD_FD, options.GROUP_FD)
 
 _CLONE_NEWNS = 0x20000
 _PR_SET_CHILD_SUBREAPER = 36
@@ -66,15 +67,15 @@ class Stage:
         if self.group is not None:
             self.group.limit(spec.limits)
         contents = {
-            bubblewrap.CONFIG_FD: guest_config(
+            options.CONFIG_FD: guest_config(
                 spec,
                 secrets,
                 become=uid if plan.as_root else None,
                 processes=None if plan.as_root else spec.limits.processes,
             ),
-            bubblewrap.ARGS_FD: bubblewrap.arguments(plan, spec, extra),
-            bubblewrap.PASSWD_FD: bubblewrap.passwd(uid),
-            bubblewrap.GROUP_FD: bubblewrap.group(uid),
+            options.ARGS_FD: options.arguments(plan, spec, extra),
+            options.PASSWD_FD: inside.passwd(uid),
+            options.GROUP_FD: inside.group(uid),
         }
         for target, content in contents.items():
             os.pwrite(self._files[target], content, 0)
@@ -97,19 +98,17 @@ class Stage:
 def set_stage(plan: Plan, seccomp: bytes, hierarchy: Hierarchy | None) -> Stage:
     """Fork the child that will be bubblewrap, in its control group and mount namespace."""
     group = Group(hierarchy) if hierarchy is not None else None
-    stdout, stderr, frames, info, hold, go = (os.pipe() for _ in range(6))
-    for end in (stdout[1], stderr[1]):
-        with suppress(OSError):  # an ordinary user may have only so much
-            fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    stdout, stderr = output_pipe(), output_pipe()
+    frames, info, hold, go = (os.pipe() for _ in range(4))
     files = {target: file_with(b"") for target in _FILES}
     inherited = {
-        bubblewrap.STDIN_FD: os.open("/dev/null", os.O_RDONLY),
-        bubblewrap.STDOUT_FD: stdout[1],
-        bubblewrap.STDERR_FD: stderr[1],
-        bubblewrap.FRAMES_FD: frames[1],
-        bubblewrap.SECCOMP_FD: file_with(seccomp),
-        bubblewrap.INFO_FD: info[1],
-        bubblewrap.HOLD_FD: hold[0],
+        options.STDIN_FD: os.open("/dev/null", os.O_RDONLY),
+        options.STDOUT_FD: stdout[1],
+        options.STDERR_FD: stderr[1],
+        options.FRAMES_FD: frames[1],
+        options.SECCOMP_FD: file_with(seccomp),
+        options.INFO_FD: info[1],
+        options.HOLD_FD: hold[0],
     }
     pid = os.fork()
     if pid == 0:
@@ -125,25 +124,17 @@ def adopt_orphans() -> None:
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
 
 
-def file_with(data: bytes) -> int:
-    """A descriptor at the start of a nameless file with this content."""
-    descriptor = os.memfd_create("automa", os.MFD_CLOEXEC)
-    os.write(descriptor, data)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
-
-
 def _become_bubblewrap(plan: Plan, inherited: dict[int, int], group: Group | None, go: int) -> NoReturn:
     try:
         go = fcntl.fcntl(go, fcntl.F_DUPFD_CLOEXEC, 2 * len(inherited))
-        _arrange(inherited)
+        arrange(inherited)
         if group is not None:
             group.join()
         if plan.as_root:
             _leave_mount_namespace()
         _wait_and_become(plan, group, go)
     except BaseException as error:
-        os.write(bubblewrap.STDERR_FD, f"the sandbox could not be prepared: {error}\n".encode())
+        os.write(options.STDERR_FD, f"the sandbox could not be prepared: {error}\n".encode())
     finally:
         os._exit(126)
 
@@ -159,13 +150,13 @@ def _wait_and_become(plan: Plan, group: Group | None, go: int) -> None:
     limit_this_process(
         limits, count_by_user=plan.as_root and group is None, memory_by_cgroup=group is not None
     )
-    _execute(plan.bwrap, bubblewrap.command(plan))
+    _execute(plan.bwrap, options.command(plan))
 
 
 def become(bwrap: str, command: list[str], inherited: dict[int, int]) -> NoReturn:
     """In a forked child: be bubblewrap, with these descriptors and no others."""
     try:
-        _arrange(inherited)
+        arrange(inherited)
         _execute(bwrap, command)
     except BaseException as error:
         os.write(2, f"bubblewrap could not be started: {error}\n".encode())
@@ -179,14 +170,6 @@ def _execute(bwrap: str, command: list[str]) -> NoReturn:
     os.execve(bwrap, command, {})  # noqa: S606
 
 
-def _arrange(sources: dict[int, int]) -> None:
-    """Put each descriptor where the sandbox expects it; everything else closes at the exec."""
-    above = max(sources) + 1
-    safe = {target: fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, above) for target, source in sources.items()}
-    for target, source in safe.items():
-        os.dup2(source, target)
-
-
 def _leave_mount_namespace() -> None:
     """Mounts of this process are seen by nobody else; those of the host still arrive here."""
     _check(_libc.unshare(_CLONE_NEWNS), "unshare")
@@ -195,10 +178,10 @@ def _leave_mount_namespace() -> None:
 
 def _mount_scratch(scratch: Path, limits: Limits, uid: int) -> None:
     """One tmpfs for all that the run may write."""
-    options = f"size={limits.disk_bytes},nr_inodes={limits.disk_inodes},mode=0755"
+    made = f"size={limits.disk_bytes},nr_inodes={limits.disk_inodes},mode=0755"
     flags = _MS_NOSUID | _MS_NODEV
-    _check(_libc.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", flags, options.encode()), "mount")
-    for name, mode, _ in bubblewrap.WRITABLE:
+    _check(_libc.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", flags, made.encode()), "mount")
+    for name, mode, _ in options.WRITABLE:
         folder = scratch / name
         folder.mkdir()
         folder.chmod(mode)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from automa.sdk.runs import Mount, Network, RunSpec
-from automa_sandbox import bubblewrap
-from automa_sandbox.bubblewrap import Plan, arguments, bind_read_only, make_plan
 from automa_sandbox.interpreter import Interpreter
+from automa_sandbox.runners.bubblewrap import options as bubblewrap
+from automa_sandbox.runners.bubblewrap.options import Plan, arguments, bind_read_only, make_plan
 
 
 @pytest.fixture(params=[True, False], ids=["root", "user"])

@@ -10,13 +10,6 @@ PASSWD, GROUP = "/.passwd", "/.group"
 RESOLVER = "/.resolv.conf"
 """How names are looked up, for runs that share the host's network; for the others there is nothing."""
 
-CERTIFICATES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-
 BOUND = ("alternatives",)
 """Hundreds of links: a mount of their own costs less than a copy."""
 

@@ -6,12 +6,10 @@ from pathlib import Path
 
 from automa.sdk.runs import Mount, RunSpec
 from automa_sandbox.artifacts import FOLDER as ARTIFACTS
-from automa_sandbox.etc import BOUND, CERTIFICATES, GROUP, PASSWD, RESOLVER
+from automa_sandbox.inside import APP, DATA, ENVIRONMENT, HARNESS, WORK
 from automa_sandbox.interpreter import Interpreter, site_folders
+from automa_sandbox.runners.bubblewrap.etc import BOUND, GROUP, PASSWD, RESOLVER
 
-APP, WORK, HARNESS, ENVIRONMENT = "/app", "/work", "/automa", "/environment"
-DATA = "/data"
-"""Where the folders that an administrator offers are shown."""
 OUTSIDE, SCRATCH = "/.outside", "/.scratch"
 
 WRITABLE = (
@@ -120,31 +118,6 @@ def template(plan: Plan) -> list[str]:
 
 def _interpreter(plan: Plan, program: str) -> list[str]:
     return [plan.interpreter.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/{program}.pyc"]
-
-
-def passwd(uid: int) -> bytes:
-    return f"root:x:0:0:root:/:/bin/false\nautoma:x:{uid}:{uid}:Automa run:{WORK}:/bin/sh\n".encode()
-
-
-def group(uid: int) -> bytes:
-    return f"root:x:0:\nautoma:x:{uid}:\n".encode()
-
-
-def environment() -> dict[str, str]:
-    """What every script finds in its environment."""
-    certificates = next((path for path in CERTIFICATES if Path(path).exists()), None)
-    return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "HOME": WORK,
-        "TMPDIR": "/tmp",  # noqa: S108 - the run's own
-        "AUTOMA_ARTIFACTS": ARTIFACTS,
-        "USER": "automa",
-        "LOGNAME": "automa",
-        "LANG": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        **({"SSL_CERT_FILE": certificates} if certificates else {}),
-    }
 
 
 def _privileges(as_root: bool) -> Iterable[str]:

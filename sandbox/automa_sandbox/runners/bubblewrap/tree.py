@@ -3,25 +3,22 @@
 import os
 import resource
 from contextlib import suppress
-from dataclasses import replace
 
 from automa.sdk.runs import Usage
 from automa_sandbox import processes
-from automa_sandbox.cgroups import Group
 from automa_sandbox.loop import Loop
 
 
 class Tree:
     """Knows whether anything of the sandbox is left, ends it, and tells what it used."""
 
-    def __init__(self, loop: Loop, bwrap: int, group: Group | None) -> None:
+    def __init__(self, loop: Loop, bwrap: int) -> None:
         self.init: int | None = None
         """The first process in the sandbox, by its number outside; None while it is not known."""
         self.status = 0
         """bubblewrap's exit code, or 128 + the number of the signal that ended it."""
         self._loop = loop
         self._bwrap = bwrap
-        self._group = group
         self._is_reaped = False
         self._used: list[resource.struct_rusage] = []
         self._written = 0
@@ -54,8 +51,6 @@ class Tree:
         """End everything, now."""
         for handle in tuple(self._handles):
             processes.kill(handle)
-        if self._group is not None:
-            self._group.kill()
 
     def reap(self, options: int = 0) -> bool:
         """Take bubblewrap's exit status; False if it has not ended (with os.WNOHANG)."""
@@ -73,9 +68,7 @@ class Tree:
     def usage(self, peak_bytes: int = 0) -> Usage:
         """What the whole tree used, after its end. `peak_bytes` was seen by whoever watched it."""
         self._reap_init()
-        if self._group is not None:
-            return replace(self._group.usage(), bytes_written=self._written or None)
-        peak = max(peak_bytes, *(used.ru_maxrss * 1024 for used in self._used))
+        peak = max([peak_bytes, *(used.ru_maxrss * 1024 for used in self._used)])
         cpu_s = sum(used.ru_utime + used.ru_stime for used in self._used)
         return Usage(cpu_s, peak, bytes_written=self._written or None)
 

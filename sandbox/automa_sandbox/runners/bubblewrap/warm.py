@@ -4,7 +4,6 @@ The host keeps one zygote, an interpreter in a prepared sandbox. A shim has it c
 an attempt; the attempt's orders make that the sandbox of one run. `guest/zygote.py` is the other side.
 """
 
-import fcntl
 import marshal
 import os
 import select
@@ -12,56 +11,28 @@ import socket
 import struct
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
-from automa_sandbox import bubblewrap, processes
-from automa_sandbox.bubblewrap import Plan
+from automa.sdk.runs import NO_SECRETS, Enforcement, RunSpec, Usage
+from automa_sandbox import inside, processes
 from automa_sandbox.cgroups import Group, Hierarchy
+from automa_sandbox.descriptors import file_with, output_pipe
 from automa_sandbox.egress.gate import Gate, open_gate, write_hosts
+from automa_sandbox.grouped import Grouped
 from automa_sandbox.guest_config import guest_values
-from automa_sandbox.launch import PIPE_BYTES, become, file_with
 from automa_sandbox.limits import resource_limits
 from automa_sandbox.loop import Loop
+from automa_sandbox.runners.bubblewrap.etc import GROUP, PASSWD
+from automa_sandbox.runners.bubblewrap.machine import Machine
+from automa_sandbox.runners.bubblewrap.options import WRITABLE
+from automa_sandbox.runners.bubblewrap.zygote import Zygote, ZygoteGone
 from automa_sandbox.users import random_uid
-from automa_sandbox.watching import Watcher
 
 _STATUS = struct.Struct("<iddqq")
-_CONTROL_FD, _SECCOMP_FD = 3, 4
 _ANSWER_S = 5.0
 _END_S = 1.0
-
-
-class ZygoteGone(Exception):
-    """There is no zygote, or it ended: runs start cold."""
-
-
-class Zygote:
-    """The host's zygote, and the socket on which it takes requests; shims inherit the latter."""
-
-    def __init__(self, plan: Plan, seccomp: bytes) -> None:
-        self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        null, filter_ = os.open("/dev/null", os.O_RDWR), file_with(seccomp)
-        inherited = {0: null, 1: null, 2: 2, _CONTROL_FD: its.fileno(), _SECCOMP_FD: filter_}
-        self.pid = os.fork()
-        if self.pid == 0:
-            become(plan.bwrap, bubblewrap.template(plan), inherited)
-        its.close()
-        os.close(null)
-        os.close(filter_)
-
-    def request(self, orders: int, stdout: int, stderr: int, frames: int) -> None:
-        """Have an init cloned that writes to these and hears `orders`. Raises ZygoteGone."""
-        try:
-            socket.send_fds(self._control, [b"init"], [orders, stdout, stderr, frames])
-        except OSError:
-            raise ZygoteGone from None
-
-    def let_go(self) -> None:
-        """Close this process's end; the zygote ends when the last one is closed."""
-        self._control.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +76,7 @@ class Seat:
 
 def take_seat(zygote: Zygote, hierarchy: Hierarchy | None) -> Seat:
     """Have an init prepared, in a control group of its own. Raises ZygoteGone, OSError."""
-    stdout, stderr, frames = os.pipe(), os.pipe(), os.pipe()
-    for end in (stdout[1], stderr[1]):
-        fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    stdout, stderr, frames = output_pipe(), output_pipe(), os.pipe()
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         zygote.request(its.fileno(), stdout[1], stderr[1], frames[1])
@@ -128,7 +97,7 @@ def take_seat(zygote: Zygote, hierarchy: Hierarchy | None) -> Seat:
 def fits(spec: RunSpec) -> bool:
     """Whether a prepared sandbox can become what this run needs."""
     return spec.network.mode != "host" and all(
-        os.path.normpath(mount.target).startswith(f"{bubblewrap.DATA}/") for mount in spec.mounts
+        os.path.normpath(mount.target).startswith(f"{inside.DATA}/") for mount in spec.mounts
     )
 
 
@@ -143,37 +112,36 @@ def _orders(
             *((os.path.realpath(source), place, writable) for source, place, writable in _mounts(spec)),
             *((os.path.realpath(source), place, False) for source, place in extra),
         ],
-        "files": {bubblewrap.PASSWD: bubblewrap.passwd(uid), bubblewrap.GROUP: bubblewrap.group(uid)},
-        "writable": list(bubblewrap.WRITABLE),
+        "files": {PASSWD: inside.passwd(uid), GROUP: inside.group(uid)},
+        "writable": list(WRITABLE),
         "scratch": f"size={limits.disk_bytes},nr_inodes={limits.disk_inodes},mode=0755",
         "rlimits": resource_limits(limits, count_by_user=not in_group, memory_by_cgroup=in_group),
     }
 
 
 def _mounts(spec: RunSpec) -> list[tuple[str, str, bool]]:
-    found = [(str(spec.app_dir), bubblewrap.APP, False)]
+    found = [(str(spec.app_dir), inside.APP, False)]
     if spec.environment is not None:
-        found.append((str(spec.environment), bubblewrap.ENVIRONMENT, False))
+        found.append((str(spec.environment), inside.ENVIRONMENT, False))
     return found + [(str(one.source), os.path.normpath(one.target), one.writable) for one in spec.mounts]
 
 
-class WarmSandbox:
-    """The sandbox that a seat becomes. Implements `automa_sandbox.attempt.Sandbox`."""
+class WarmSandbox(Grouped):
+    """The sandbox that a seat becomes. Implements `automa_sandbox.sandbox.Sandbox`."""
 
     vanished = False
     gate: Gate | None = None
 
-    def __init__(
-        self, seat: Seat, enforced: Mapping[str, Enforcement], secrets: Mapping[str, str] = NO_SECRETS
-    ) -> None:
+    def __init__(self, machine: Machine, seat: Seat, secrets: Mapping[str, str] = NO_SECRETS) -> None:
+        super().__init__(seat.group, counts_inodes=True)
         self.loop = Loop()
         self.stdout, self.stderr, self.frames = seat.stdout, seat.stderr, seat.frames
         self.init: int | None = seat.init
         self.is_alive = True
         self.status = 128 + 9
         """Until init tells better: whoever ends init kills everything."""
+        self._machine = machine
         self._seat = seat
-        self._enforced = dict(enforced)
         self._secrets = secrets
         self._cpu_s: float | None = None
         self._peak_bytes = 0
@@ -186,11 +154,6 @@ class WarmSandbox:
         self.gate = open_gate(spec, self.init, as_root=True)
         self._seat.launch(spec, self._secrets, extra)
 
-    def watcher(self, limits: Limits) -> Watcher:
-        group = self._seat.group
-        cpu_s = group.cpu_s if group is not None else None
-        return Watcher(limits, memory=group is None, inodes=False, cpu_s=cpu_s)
-
     def terminate(self) -> None:
         assert self.init is not None
         processes.terminate_below(self.init)
@@ -198,22 +161,14 @@ class WarmSandbox:
     def kill(self) -> None:
         if self.is_alive:
             processes.kill(self._seat.handle)
-        if self._seat.group is not None:
-            self._seat.group.kill()
+        self._kill_group()
 
     def usage(self, peak_bytes: int) -> Usage:
-        if self._seat.group is not None:
-            return replace(self._seat.group.usage(), bytes_written=self._written)
-        return Usage(self._cpu_s, max(peak_bytes, self._peak_bytes), bytes_written=self._written)
+        peak_bytes = max(peak_bytes, self._peak_bytes)
+        return self._counted(Usage(self._cpu_s, peak_bytes, bytes_written=self._written))
 
     def enforcement(self) -> dict[str, Enforcement]:
-        # The group was made before there was a run, and its limits set when the run came.
-        limits_cpu = self._seat.group is not None and self._seat.group.limits_cpu
-        return {**self._enforced, "cpus": "hard" if limits_cpu else "none"}
-
-    def remove(self) -> None:
-        if self._seat.group is not None:
-            self._seat.group.remove()
+        return self._machine.enforcement(self._group)
 
     def abandon(self) -> None:
         for _ in range(100):
