@@ -15,6 +15,7 @@ from automa.tables import metadata
 from support.docker_engine import DockerEngine, start_docker
 from support.postgres import PostgresServer, start_postgres
 from support.server import Client, Server
+from support.wasm import WasmInterpreter
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -49,6 +50,12 @@ def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEn
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with start_docker(tmp_path_factory.mktemp("docker"), shared) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def wasm_interpreter() -> WasmInterpreter:
+    """The interpreter of the WASM runner, compiled for this machine."""
+    return WasmInterpreter()
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 import hashlib
 import marshal
+import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +34,8 @@ sys.stdout.buffer.write(marshal.dumps(answer, 2))
 """
 
 _GUEST = Path(__file__).with_name("guest")
-_MODULES = ("main", "init", "zygote", "leaving", "results", "params", "waiting", "packages", "automa")
-_PROGRAMS = ("main", "init", "zygote")
+_MODULES = ("main", "init", "wasm", "zygote", "leaving", "results", "params", "waiting", "packages", "automa")
+_PROGRAMS = ("main", "init", "wasm", "zygote")
 """What is started by its file; all are modules of a package, too, but for the one that scripts import."""
 
 
@@ -70,6 +72,20 @@ def keep_harness(files: dict[str, bytes], folder: Path) -> Path:
     if not harness.exists():
         _write_harness(harness, files)
     return harness
+
+
+def answer_kept_in(kept: Path, ask: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
+    """What an interpreter answers to QUERY; it is asked once for each harness, and that is kept."""
+    sources = question()
+    if kept.exists():
+        asked, answer = marshal.loads(kept.read_bytes())  # noqa: S302 - what follows wrote it
+        if asked == sources:
+            return answer
+    answer = ask(sources)
+    draft = kept.with_name(f".{kept.name}.{os.getpid()}")
+    draft.write_bytes(marshal.dumps((sources, answer), 2))
+    draft.rename(kept)
+    return answer
 
 
 def question() -> bytes:

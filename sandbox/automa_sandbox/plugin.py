@@ -12,13 +12,18 @@ class _Hooks:
         return [
             RunnerDescriptor("bubblewrap", _make_bubblewrap, rank=10),
             RunnerDescriptor("docker", _make_docker, rank=20),
+            RunnerDescriptor("wasm", _make_wasm, rank=30, on_request=True),
         ]
 
     @hookimpl
     def register_commands(self, context: PluginContext) -> list[CommandDescriptor]:
         from automa_sandbox.runners.docker.commands import make_build_image
+        from automa_sandbox.runners.wasm.commands import compile_wasm
 
-        return [CommandDescriptor("build-image", make_build_image(context))]
+        return [
+            CommandDescriptor("build-image", make_build_image(context)),
+            CommandDescriptor("compile-wasm", compile_wasm),
+        ]
 
     @hookimpl
     def register_checks(self, context: PluginContext) -> list[CheckDescriptor]:
@@ -37,6 +42,12 @@ def _make_docker(context: PluginContext) -> Runner:
     from automa_sandbox.runners.docker.runner import DockerRunner
 
     return DockerRunner.make(context)
+
+
+def _make_wasm(context: PluginContext) -> Runner:
+    from automa_sandbox.runners.wasm.runner import WasmRunner
+
+    return WasmRunner.make(context)
 
 
 plugin = Plugin(

@@ -14,7 +14,7 @@ from automa.sdk.checks import Advice
 from automa.sdk.errors import AutomaError
 from automa.sdk.runs import Enforcement, Execution, Limits, ProbeReport, RunSpec, RunState
 
-_SCRIPT = Path(__file__).with_name("probe_script.py")
+PROBE_SCRIPT = Path(__file__).with_name("probe_script.py")
 
 
 class Startable(Protocol):
@@ -30,12 +30,17 @@ class Startable(Protocol):
 
     def reasons(self, enforcement: Mapping[str, Enforcement]) -> dict[str, str]: ...
 
+    @property
+    def probe_script(self) -> Path:
+        """Looks around in the sandbox: its `main` tells what it could reach that it should not."""
+        ...
+
 
 async def probe(runner: Startable, data_dir: Path) -> ProbeReport:
     """Whether runs would be safe here, and if not, why and what would help."""
     try:
         details = await runner.found()
-        with _attempt(data_dir) as spec:
+        with _attempt(data_dir, runner.probe_script) as spec:
             execution = await runner.start(spec)
             await execution.wait()
             execution.close()
@@ -47,7 +52,7 @@ async def probe(runner: Startable, data_dir: Path) -> ProbeReport:
 
 
 @contextmanager
-def _attempt(data_dir: Path) -> Generator[RunSpec]:
+def _attempt(data_dir: Path, script: Path) -> Generator[RunSpec]:
     data_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="probe-", dir=data_dir))
     try:
@@ -55,7 +60,7 @@ def _attempt(data_dir: Path) -> Generator[RunSpec]:
         for path in (app, attempt_dir):
             path.mkdir()
             path.chmod(0o755)
-        (app / "probe.py").write_bytes(_SCRIPT.read_bytes())
+        (app / "probe.py").write_bytes(script.read_bytes())
         (app / "probe.py").chmod(0o644)
         secret = folder / "secret"
         secret.write_text("not for scripts")

@@ -50,6 +50,12 @@ def terminate_below(init: int) -> None:
             os.close(handle)
 
 
+def terminate(handle: int) -> None:
+    """TERM for one process; nothing if it has ended."""
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+
+
 def _is_below(pid: int, init: int) -> bool:
     current: int | None = pid
     while current is not None and current > 1:

@@ -1,4 +1,4 @@
-"""The server's side of every runner whose attempts have shims: its host, and shims of a server before this."""
+"""The server's side of runners whose attempts have shims: its host, and the shims of a server before it."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from automa.sdk.errors import SandboxFailed
 from automa.sdk.runs import NO_SECRETS, Enforcement, ProbeReport, RunSpec
 from automa_sandbox.execution import ShimExecution, adopt_live
 from automa_sandbox.link import HostGone, HostLink
+from automa_sandbox.probe import PROBE_SCRIPT, probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class ShimRunner:
     """
 
     name: str
+    probe_script = PROBE_SCRIPT
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
@@ -66,8 +68,6 @@ class ShimRunner:
     # What the server asks
 
     async def probe(self) -> ProbeReport:
-        from automa_sandbox.probe import probe
-
         return await probe(self, self._data_dir)
 
     async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> ShimExecution:

@@ -19,6 +19,7 @@ _NUMBER_AT, _ARCH_AT, _ARGS_AT = 0, 4, 16
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
 _CLONE_NEW = 0x7E020000  # NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
+_CLONE_THREAD = 0x10000
 _CLONE_NEWTIME = 0x80  # for unshare only; in clone these bits are the exit signal
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
@@ -27,12 +28,16 @@ _PER_LINUX, _PER_QUERY = 0, 0xFFFFFFFF
 Instruction = tuple[int, int, int, int]
 
 
-def program(machine: str | None = None) -> bytes:
-    """The filter for this machine's architecture, as bubblewrap takes it. KeyError for an unknown one."""
-    return b"".join(struct.pack("=HBBI", *one) for one in instructions(machine or os.uname().machine))
+def program(machine: str | None = None, *, computes_only: bool = False) -> bytes:
+    """The filter for this machine's architecture, as bubblewrap takes it. KeyError for an unknown one.
+
+    `computes_only`: for a process that starts no program and no other process, and talks to nobody.
+    """
+    found = instructions(machine or os.uname().machine, computes_only=computes_only)
+    return b"".join(struct.pack("=HBBI", *one) for one in found)
 
 
-def instructions(machine: str) -> list[Instruction]:
+def instructions(machine: str, *, computes_only: bool = False) -> list[Instruction]:
     """The same as (code, jump if true, jump if false, operand)."""
     arch, column = _ARCHITECTURES[machine]
     return [
@@ -41,7 +46,9 @@ def instructions(machine: str) -> list[Instruction]:
         _load(_NUMBER_AT),
         *(_when(_AT_LEAST, _X32_BIT, _error(errno.EPERM)) if machine == "x86_64" else ()),
         *_when(_GREATER, syscalls.LAST_KNOWN, _error(errno.ENOSYS)),
-        *_denied(column),
+        *_denied(syscalls.DENIED, column),
+        *(_denied(syscalls.NOT_FOR_COMPUTATION, column) if computes_only else ()),
+        *(_on(syscalls.CLONE[column], _only_threads()) if computes_only else ()),
         *_when(_EQUAL, syscalls.CLONE3[column], _error(errno.ENOSYS)),
         *_on(syscalls.CLONE[column], _forbid_bits(0, _CLONE_NEW)),
         *_on(syscalls.UNSHARE[column], _forbid_bits(0, _CLONE_NEW | _CLONE_NEWTIME)),
@@ -53,9 +60,9 @@ def instructions(machine: str) -> list[Instruction]:
     ]
 
 
-def _denied(column: int) -> list[Instruction]:
+def _denied(table: dict[str, tuple[int | None, int | None]], column: int) -> list[Instruction]:
     found: list[Instruction] = []
-    for numbers in syscalls.DENIED.values():
+    for numbers in table.values():
         number = numbers[column]
         if number is not None:
             found += _when(_EQUAL, number, _error(errno.EPERM))
@@ -87,6 +94,16 @@ def _terminal_injection() -> list[Instruction]:
 
 def _forbid_bits(argument: int, bits: int) -> list[Instruction]:
     return [_load(_argument(argument)), *_when(_ANY_BIT, bits, _error(errno.EPERM)), _give(_ALLOW)]
+
+
+def _only_threads() -> list[Instruction]:
+    refused = _error(errno.EPERM)
+    return [
+        _load(_argument(0)),
+        *_when(_ANY_BIT, _CLONE_NEW, refused),
+        *_when(_ANY_BIT, _CLONE_THREAD, _ALLOW),
+        _give(refused),
+    ]
 
 
 def _allow_only(argument: int, values: tuple[int, ...], number: int) -> list[Instruction]:

@@ -3,6 +3,24 @@
 From Linux' asm/unistd_64.h and asm-generic/unistd.h; numbers from 424 on are the same everywhere.
 """
 
+NOT_FOR_COMPUTATION: dict[str, tuple[int | None, int | None]] = {
+    # programs and processes
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    "fork": (57, None),
+    "vfork": (58, None),
+    # other processes, and whoever listens; socketpair stays, for the engine itself
+    "kill": (62, 129),
+    "tkill": (200, 130),
+    "pidfd_open": (434, 434),
+    "pidfd_send_signal": (424, 424),
+    "socket": (41, 198),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+}
+"""What a process can do without that only computes: besides what nobody may do."""
+
 DENIED: dict[str, tuple[int | None, int | None]] = {
     # keys, tracing, other processes' memory and descriptors
     "add_key": (248, 217),

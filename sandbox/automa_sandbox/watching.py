@@ -90,8 +90,9 @@ class Watcher:
 
     def _unlinked(self, place: Path, init: int) -> Footprint:
         """Files that have no name any more take room while they are open."""
+        pids = [init, *processes.descendants(init)]
         with suppress(OSError):
-            return Footprint(processes.unlinked_bytes(processes.descendants(init), place.stat().st_dev))
+            return Footprint(processes.unlinked_bytes(pids, place.stat().st_dev))
         return Footprint()
 
     def _cpu_s(self, init: int) -> float:

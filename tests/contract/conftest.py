@@ -13,6 +13,7 @@ from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import Runner
 from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner
 from automa_sandbox.runners.docker.runner import DockerRunner
+from automa_sandbox.runners.wasm.runner import WasmRunner
 from automa_sandbox.settings import SandboxSettings
 from support.lab import Lab, Started, read_log
 
@@ -27,18 +28,50 @@ class Kind:
     shows_sys: bool = False
     """There is an empty folder where the system's devices would be."""
     needs: str | None = None
-    """The fixture that starts what the runner needs; its `settings` are the plugin's."""
+    """The fixture that makes ready what the runner needs; its `settings_in` gives the plugin's settings."""
+    lacks: frozenset[str] = frozenset()
+    """What no script has in its sandboxes: tests that are marked to need it are asked of the others only.
+
+    What a script hears instead is in `test_refusals.py`.
+    """
 
 
 def _start_cold(context: PluginContext) -> Runner:
     return BubblewrapRunner(context.data_dir, context.python, SandboxSettings(warm=False))
 
 
+_NOT_IN_WEBASSEMBLY = frozenset(
+    {"processes", "threads", "signals", "sockets", "system", "descriptors", "packages", "this-python"}
+)
 RUNNERS = {
     "bubblewrap": Kind(BubblewrapRunner.make),
     "bubblewrap-cold": Kind(_start_cold),
     "docker": Kind(DockerRunner.make, own_interpreter=True, shows_sys=True, needs="docker_engine"),
+    "wasm": Kind(
+        WasmRunner.make,
+        own_interpreter=True,
+        needs="wasm_interpreter",
+        lacks=_NOT_IN_WEBASSEMBLY,
+    ),
 }
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test that needs what a runner lacks is not that runner's; neither is one that is another's only."""
+    left = [item for item in items if not _is_asked(item)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def _is_asked(item: pytest.Item) -> bool:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    name = parameters.get("runner_name")
+    if name not in RUNNERS:
+        return True
+    needed = {need for mark in item.iter_markers("needs") for need in mark.args}
+    only = {one for mark in item.iter_markers("only") for one in mark.args}
+    return not needed & RUNNERS[name].lacks and (not only or name in only)
 
 
 @pytest.fixture(params=RUNNERS, scope="module")
@@ -59,7 +92,7 @@ def make_runner(
     """A new object of the kind of runner under test: what a server that has just started has."""
     data_dir = tmp_path_factory.getbasetemp() / f"data-{runner_name}"
     data_dir.mkdir(exist_ok=True)
-    settings = request.getfixturevalue(kind.needs).settings if kind.needs else None
+    settings = request.getfixturevalue(kind.needs).settings_in(data_dir) if kind.needs else None
     return lambda: kind.make(PluginContext("sandbox", settings, data_dir))
 
 

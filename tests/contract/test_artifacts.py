@@ -8,8 +8,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from automa.sdk import attempts
-from automa.sdk.runs import RunState
+from automa.sdk.runs import MiB, RunState
 from support.lab import QUICK, Ended, Lab
 
 HEAD = (
@@ -62,6 +64,7 @@ class TestKeeping:
 
 
 class TestHostileFolders:
+    @pytest.mark.needs("system")
     async def test_nothing_but_files_is_kept_and_what_is_not_is_said(self, lab: Lab) -> None:
         source = f"""{HEAD}
 import socket
@@ -92,6 +95,7 @@ for action in (lambda: os.rmdir('/artifacts'), lambda: os.rename('/artifacts', '
 """
         assert await lab.see(source) == "refused\nrefused\nrefused"
 
+    @pytest.mark.needs("system")
     async def test_strange_names_are_left_out_and_unusual_ones_kept(self, lab: Lab) -> None:
         source = f"""{HEAD}
 for name in (b'caf\\xe9', b'new\\nline', b'back\\\\slash', b'C:x', 'a\\u202eb'.encode(), b'..x', b'...', b' ', b'-rf', 'ä'.encode() * 127, b'a' * 255):
@@ -134,5 +138,5 @@ Path('2-fits').write_bytes(b'x' * 600); Path('3-not').write_bytes(b'x' * 600); P
 
     async def test_they_share_the_disk_of_the_run(self, lab: Lab) -> None:
         source = f"{HEAD}\ntry: Path('big').write_bytes(bytes(64 * 1024 * 1024))\nexcept OSError as error: print(error.strerror)"
-        ended = await lab.run(source)
+        ended = await lab.run(source, limits=replace(QUICK, memory_bytes=256 * MiB))
         assert ended.out == "No space left on device\n"

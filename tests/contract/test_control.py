@@ -48,6 +48,7 @@ async def over(started: Started, execution: Execution) -> Ended:
 
 
 class TestCancel:
+    @pytest.mark.needs("signals")
     async def test_a_polite_script_ends_itself(self, lab: Lab, when_it_prints: WhenItPrints) -> None:
         source = (
             "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(0))\nprint('up')\ntime.sleep(60)"
@@ -71,6 +72,7 @@ class TestCancel:
         assert (ended.state, ended.outcome.signal) == (RunState.CANCELLED, signal.SIGTERM)
         assert time.monotonic() - begin < 10
 
+    @pytest.mark.needs("signals")
     async def test_a_script_that_ignores_the_request_is_killed_after_the_grace(
         self, lab: Lab, when_it_prints: WhenItPrints
     ) -> None:
@@ -81,6 +83,7 @@ class TestCancel:
         assert (ended.state, ended.outcome.signal) == (RunState.CANCELLED, signal.SIGKILL)
         assert "killed" in (ended.outcome.reason or "")
 
+    @pytest.mark.needs("processes")
     async def test_every_process_of_the_tree_is_asked(self, lab: Lab, when_it_prints: WhenItPrints) -> None:
         source = """
 import os, signal, time
@@ -115,6 +118,7 @@ for n in range(3): os.wait()
 
 
 class TestWhatTheRunLeavesBehind:
+    @pytest.mark.needs("processes")
     async def test_daemons_die_with_the_run(self, lab: Lab) -> None:
         source = """
 import os, sys
@@ -130,6 +134,7 @@ print('left')
         assert (ended.state, ended.out) == (RunState.SUCCEEDED, "left\n")
         assert processes_with("98765.25") == []
 
+    @pytest.mark.needs("processes")
     async def test_a_grandchild_that_keeps_the_output_open_keeps_nobody(self, lab: Lab) -> None:
         source = "import subprocess\nsubprocess.Popen(['sleep', '60'], start_new_session=True)\nprint('end')"
         begin = time.monotonic()
@@ -137,6 +142,7 @@ print('left')
         assert (ended.state, ended.out) == (RunState.SUCCEEDED, "end\n")
         assert time.monotonic() - begin < 20
 
+    @pytest.mark.needs("processes")
     async def test_a_killed_shim_takes_its_sandbox_along(
         self, lab: Lab, when_it_prints: WhenItPrints
     ) -> None:

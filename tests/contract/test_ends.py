@@ -46,6 +46,7 @@ class TestExitCodes:
         ended = await lab.run("import sys; sys.exit('no such mailbox')")
         assert (ended.outcome.exit_code, ended.err) == (1, "no such mailbox\n")
 
+    @pytest.mark.needs("this-python")
     async def test_an_exception_fails_with_the_traceback_of_the_script_alone(self, lab: Lab) -> None:
         ended = await lab.run("def f():\n    raise ValueError('bad')\n\nf()\n")
         assert (ended.state, ended.outcome.exit_code) == (RunState.FAILED, 1)
@@ -77,6 +78,7 @@ class TestExitCodes:
         ended = await lab.run("import sys\nsys.excepthook = lambda *e: print('hook', e[1])\n1/0")
         assert (ended.out, ended.err, ended.outcome.exit_code) == ("hook division by zero\n", "", 1)
 
+    @pytest.mark.needs("threads")
     async def test_what_is_registered_for_the_end_runs(self, lab: Lab) -> None:
         source = """
 import atexit, threading, time
@@ -87,6 +89,7 @@ print('main')
         assert await lab.see(source) == "main\nthread\natexit"
 
 
+@pytest.mark.needs("signals")
 class TestSignals:
     @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGSEGV", "SIGABRT"])
     async def test_a_signal_is_told_from_an_exit_code(self, lab: Lab, name: str) -> None:
@@ -126,6 +129,7 @@ os._exit(3)
         ended = await lab.run("import os; os.write(4, bytes([2, 5, 0, 0, 0]) + b'1e999')")
         assert (ended.state, ended.outcome.has_result) == (RunState.FAILED, False)
 
+    @pytest.mark.needs("descriptors")
     async def test_a_flood_of_frames_ends_at_the_second_one(self, lab: Lab) -> None:
         source = "import os\nwhile True:\n    os.write(4, bytes([1, 0, 0, 0, 0]) * 1000)\n"
         ended = await lab.run(source)
@@ -146,6 +150,7 @@ class TestTimeout:
         assert "Time is up" in ended.said
         assert 0.4 < ended.outcome.duration_s < 10
 
+    @pytest.mark.needs("signals")
     async def test_a_run_that_ends_politely_on_timeout_is_timed_out_all_the_same(self, lab: Lab) -> None:
         source = (
             "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(0))\nprint(1)\ntime.sleep(60)"

@@ -66,6 +66,7 @@ CALLS = {
 REFUSED = {"EPERM", "EACCES", "EINVAL"}
 
 
+@pytest.mark.needs("system")
 class TestSystemCalls:
     async def test_dangerous_system_calls_are_refused(self, lab: Lab) -> None:
         source = SYSCALL + "".join(f"print({name!r}, '=', call({args}))\n" for name, args in CALLS.items())
@@ -107,6 +108,7 @@ print('pid', ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_
 
 
 class TestIdentity:
+    @pytest.mark.needs("system")
     async def test_it_is_nobody_and_has_no_capabilities(self, lab: Lab) -> None:
         source = """
 import os
@@ -148,6 +150,7 @@ print(sorted(os.listdir('/')), os.listdir('/root') if os.access('/root', os.R_OK
         for name in ("home", "var", "sys", "run", "boot", "srv", "opt", "mnt"):
             assert f"'{name}'" not in seen[0] or (name == "sys" and kind.shows_sys)
 
+    @pytest.mark.needs("sockets")
     async def test_nothing_tells_the_machine_s_name_or_its_devices(self, lab: Lab) -> None:
         source = """
 import os, socket
@@ -170,6 +173,7 @@ for path in json.loads(os.environ['AUTOMA_PARAMS'])['paths']: print(os.path.exis
         other.execution.cancel()
         await other.end()
 
+    @pytest.mark.needs("system")
     async def test_a_link_out_of_the_writable_folders_leads_nowhere(self, lab: Lab, tmp_path: Path) -> None:
         source = f"""
 import os
@@ -197,6 +201,7 @@ for path in ('/proc/sys/kernel/core_pattern', '/proc/sys/kernel/modprobe', '/pro
 """
         assert await lab.see(source) == ""
 
+    @pytest.mark.needs("system")
     async def test_devices_cannot_be_made(self, lab: Lab) -> None:
         source = """
 import os, stat
@@ -225,6 +230,7 @@ print(sorted(os.listdir('/dev')))
         assert seen - {"mqueue"} <= set(devices)
 
 
+@pytest.mark.needs("processes")
 class TestProcesses:
     async def test_only_its_own_processes_are_seen(self, lab: Lab) -> None:
         source = "import os\nprint(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()) == [1, os.getpid()], os.getppid())"
@@ -276,6 +282,7 @@ for fd in range(3, 100):
         assert (ended.outcome.state, ended.outcome.signal) == (RunState.FAILED, 9)
 
 
+@pytest.mark.needs("sockets")
 class TestNetwork:
     async def test_there_is_no_way_out(self, lab: Lab) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -318,6 +325,7 @@ for address in ('{path}', '\\0automa-{os.getpid()}'):
             assert said == ["No such file or directory", "Connection refused"]
 
 
+@pytest.mark.needs("system")
 async def test_system_v_memory_of_the_host_is_not_seen(lab: Lab) -> None:
     process = await asyncio.create_subprocess_exec("ipcmk", "-M", "4096", stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()

@@ -45,6 +45,7 @@ print(open('out.txt').read(), sorted(os.listdir('.')))
         seen = await lab.run({"main.py": source, "data/a.txt": "input"})
         assert seen.out == "input /work\nwritten ['data', 'main.py', 'out.txt']\n", seen.explain()
 
+    @pytest.mark.needs("system")
     async def test_it_cannot_change_its_own_files_though_it_may_hide_them(self, lab: Lab) -> None:
         source = """
 import os
@@ -62,6 +63,7 @@ os.unlink('main.py')
         assert ended.out.startswith("s3cret /work [")
         assert "s3cret" not in await lab.see("print(open('/proc/self/environ').read() if 0 else '')")
 
+    @pytest.mark.needs("processes")
     async def test_processes_and_pickles_of_main_work(self, lab: Lab) -> None:
         source = """
 import multiprocessing, pickle
@@ -82,6 +84,7 @@ if __name__ == '__main__':
         expected = [f"{method} [Point(x=2), Point(x=4)]" for method in ("fork", "spawn", "forkserver")]
         assert (await lab.see(source)).splitlines() == expected
 
+    @pytest.mark.needs("this-python")
     async def test_the_interpreter_is_clean(self, lab: Lab) -> None:
         source = """
 import sys
@@ -112,6 +115,7 @@ print(sys.version_info[:2])
         assert ended.state is RunState.FAILED
         assert "null byte" in ended.err
 
+    @pytest.mark.needs("processes")
     async def test_subprocesses_find_programs_and_the_run_s_name(self, lab: Lab) -> None:
         source = "import subprocess, getpass, os, pwd\nprint(subprocess.check_output(['whoami'], text=True).strip(), getpass.getuser(), pwd.getpwuid(os.getuid()).pw_dir)"
         assert await lab.see(source) == "automa automa /work"
@@ -123,6 +127,7 @@ class TestFunctionScripts:
         assert (ended.state, ended.result) == (RunState.SUCCEEDED, {"sum": 3})
         assert ended.outcome.has_result
 
+    @pytest.mark.needs("sockets")
     async def test_an_async_main_is_run(self, lab: Lab) -> None:
         source = "import asyncio\nasync def main():\n    await asyncio.sleep(0)\n    return [1]"
         assert (await lab.run_main(source)).result == [1]
@@ -207,6 +212,7 @@ def main(day: date, at: Optional[datetime.datetime], colour: Colour, ratio: floa
             "datetime.date(2026, 1, 4), None, '2026-01-05')\n"
         ), ended.explain()
 
+    @pytest.mark.needs("processes")
     async def test_a_child_that_runs_to_the_end_of_the_file_is_not_the_run(self, lab: Lab) -> None:
         source = "import os, time\ndef main():\n    if os.fork() == 0: return 'child'\n    os.wait()\n    return 'parent'"
         ended = await lab.run_main(source)

@@ -61,6 +61,7 @@ for wrong in (float('nan'), 'half', [1]):
         assert (progress.fraction, progress.message) == (1.0, "x" * 500)
         assert ended.out == "ValueError\nValueError\nTypeError\n"
 
+    @pytest.mark.needs("processes", "threads")
     async def test_threads_and_forked_children_may_tell_it(self, lab: Lab) -> None:
         source = """
 import automa, multiprocessing, threading
@@ -143,6 +144,7 @@ for wrong in ({1}, 'x' * 3000, {'a': [float('inf')]}):
         ]
         assert not ended.outcome.has_result
 
+    @pytest.mark.needs("processes")
     async def test_a_child_cannot_set_it(self, lab: Lab) -> None:
         source = """
 import automa, os
@@ -164,6 +166,7 @@ class TestSecret:
         assert await lab.see(source) == said
 
 
+@pytest.mark.needs("processes")
 class TestWhereNoHarnessIs:
     async def test_interpreters_that_the_script_starts_import_it_and_it_speaks_on_stderr(
         self, lab: Lab
@@ -185,6 +188,7 @@ if __name__ == '__main__':
         assert await lab.see("import sys\nprint('automa' in sys.modules)") == "False"
 
 
+@pytest.mark.needs("descriptors")
 class TestForgedFrames:
     FORGE = """
 import os

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from automa.sdk.runlog import Stream
 from automa.sdk.runs import RunState
 from support.lab import QUICK, Lab, Started
@@ -45,6 +47,7 @@ class TestWhatIsWritten:
     async def test_a_line_of_a_megabyte_comes_back_whole(self, lab: Lab) -> None:
         assert (await lab.run("print('x' * 1_000_000)")).out == "x" * 1_000_000 + "\n"
 
+    @pytest.mark.needs("processes")
     async def test_what_children_print_is_there_too(self, lab: Lab) -> None:
         source = "import subprocess\nsubprocess.run(['/bin/sh', '-c', 'echo out; echo err >&2'])"
         ended = await lab.run(source)
@@ -55,6 +58,7 @@ class TestWhatIsWritten:
         assert ended.out == "".join(f"{n}\n" for n in range(100_000))
         assert ended.outcome.log_lines == 100_000
 
+    @pytest.mark.needs("system")
     async def test_the_streams_can_be_opened_by_name(self, lab: Lab) -> None:
         source = """
 import os

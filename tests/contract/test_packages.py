@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.needs("packages")
 class TestPackages:
     async def test_packages_are_imported_and_pth_files_count(self, lab: Lab, environment: Path) -> None:
         source = "import sys, greeting, hidden\nprint(greeting.WORD, hidden.WORD, sys.by_pth)"

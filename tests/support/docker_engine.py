@@ -33,6 +33,10 @@ class DockerEngine:
     def settings(self) -> SandboxSettings:
         return SandboxSettings(docker=DockerSettings(socket=self.url, image=IMAGE))
 
+    def settings_in(self, data_dir: Path) -> SandboxSettings:
+        """What a runner with this folder is to be told."""
+        return self.settings
+
     @property
     def pid(self) -> int:
         return int((self.folder / "docker.pid").read_text())

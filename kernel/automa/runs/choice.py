@@ -83,7 +83,7 @@ class Runners:
 
     async def _usable(self, name: str | None) -> _Candidate:
         name = name or self._wanted
-        candidates = list(self._candidates.values()) if name is None else self._named(name)
+        candidates = self._unasked() if name is None else self._named(name)
         reasons: list[str] = []
         for candidate in candidates:
             report = await candidate.probe()
@@ -94,6 +94,9 @@ class Runners:
             "Nothing runs without a sandbox, and none is usable here. "
             + ("; ".join(reasons) or "No plugin offers a runner.")
         )
+
+    def _unasked(self) -> list[_Candidate]:
+        return [item for item in self._candidates.values() if not item.descriptor.on_request]
 
     async def place(self, script_id: str, user_id: str, asked: str | None = None) -> str:
         """The name of the runner for a new run. Raises SandboxUnavailable with the reasons."""

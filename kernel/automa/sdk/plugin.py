@@ -66,6 +66,8 @@ class RunnerDescriptor:
     name: str
     make: Callable[[PluginContext], Runner]
     rank: int = 100
+    on_request: bool = False
+    """Never taken unless somebody asks for it by its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,12 @@ _DOCKER = {
     "cpus": "the engine's kernel does not limit processors; see `docker info`",
     "cpu_time_s": "the container's control group cannot be read from here: each process is held to it",
 }
+_WASM = {
+    "memory_bytes": "without a control group the engine holds its memory, but not the files it writes",
+    "cpus": _BUBBLEWRAP["cpus"],
+    "disk_bytes": _BUBBLEWRAP["disk_bytes"],
+    "disk_inodes": _BUBBLEWRAP["disk_bytes"],
+}
 
 
 def of_bubblewrap(enforcement: Mapping[str, Enforcement]) -> dict[str, str]:
@@ -27,6 +33,10 @@ def of_bubblewrap(enforcement: Mapping[str, Enforcement]) -> dict[str, str]:
 
 def of_docker(enforcement: Mapping[str, Enforcement]) -> dict[str, str]:
     return _of(_DOCKER, enforcement)
+
+
+def of_wasm(enforcement: Mapping[str, Enforcement]) -> dict[str, str]:
+    return _of(_WASM, enforcement)
 
 
 def _of(reasons: Mapping[str, str], enforcement: Mapping[str, Enforcement]) -> dict[str, str]:

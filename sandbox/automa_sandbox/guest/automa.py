@@ -7,7 +7,6 @@ its own, or a terminal) everything works and goes to stderr. The reference is do
 from __future__ import annotations
 
 import os
-import select
 import struct
 import sys
 
@@ -51,7 +50,7 @@ def progress(fraction: float | None, message: str = "") -> None:
         return
     payload = number + str(message)[:_MESSAGE_CHARS].encode("utf-8", "replace")
     is_last = fraction is not None and fraction >= 1
-    if is_last or _has_room():
+    if is_last or _guest.frames.has_room():
         _waiting = None
         _guest.frames.write(_PROGRESS, payload)
     else:
@@ -110,14 +109,6 @@ def _checked(fraction: float) -> float:
     if number != number:
         raise ValueError("progress takes a fraction from 0 to 1, not nan")
     return min(1.0, max(0.0, number))
-
-
-def _has_room() -> bool:
-    """Whether a frame can be written without waiting for the reader."""
-    try:
-        return bool(select.select((), (_guest.frames.descriptor,), (), 0)[1])
-    except (OSError, ValueError):  # the script closed it
-        return False
 
 
 def _flush() -> None:

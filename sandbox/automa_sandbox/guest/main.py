@@ -40,10 +40,11 @@ class Frames:
     A frame is written in one piece, so those of threads and forked children do not mix.
     """
 
-    descriptor = FRAMES_FD
-
     def __init__(self) -> None:
         os.set_inheritable(FRAMES_FD, False)
+        self._start()
+
+    def _start(self) -> None:
         self._pid = os.getpid()
         self._value = _thread.allocate_lock()
 
@@ -64,12 +65,29 @@ class Frames:
                 self.send(MORE, text[start : start + PIECE_BYTES])
 
     def write(self, kind: int, payload: bytes) -> None:
-        data = memoryview(bytes((kind,)) + len(payload).to_bytes(4, "little") + payload)
+        data = memoryview(frame(kind, payload))
         try:
             while data:
                 data = data[os.write(FRAMES_FD, data) :]
         except OSError:  # the shim is gone, or the script closed the descriptor: nobody listens
             return
+
+    def has_room(self) -> bool:
+        """Whether a frame can be written without waiting for the reader."""
+        import select
+
+        try:
+            return bool(select.select((), (FRAMES_FD,), (), 0)[1])
+        except (OSError, ValueError):  # the script closed it
+            return False
+
+    def settle(self) -> None:
+        """Return when all of it has been read."""
+        harness_module("waiting").wait_until_read(FRAMES_FD)
+
+
+def frame(kind: int, payload: bytes) -> bytes:
+    return bytes((kind,)) + len(payload).to_bytes(4, "little") + payload
 
 
 class ResultTooLarge(ValueError):
@@ -102,7 +120,7 @@ class Guest:
         if self.flush is not None:
             self.flush()
         if has_files(ARTIFACTS):
-            harness_module("waiting").wait_until_read(FRAMES_FD)
+            self.frames.settle()
 
 
 def main(config: "dict[str, Any] | None" = None) -> "NoReturn":
@@ -110,6 +128,11 @@ def main(config: "dict[str, Any] | None" = None) -> "NoReturn":
     config = config or read_config()
     frames = Frames()
     give_up_privileges(config)
+    begin(config, frames)
+
+
+def begin(config: "dict[str, Any]", frames: Frames) -> "NoReturn":
+    """All but the privileges, which not every interpreter has to give up."""
     prepare_process(config)
     prepare_folder()
     gc.freeze()  # what is here stays to the end: the collection at the exit need not look at it
@@ -193,7 +216,7 @@ def hand_over_params(text: str) -> None:
 def prepare_folder() -> None:
     """The script starts in a writable folder in which its own files can be opened by name."""
     for name in os.listdir(APP):
-        os.symlink(f"{APP}/{name}", f"{WORK}/{name}")
+        os.symlink(f"..{APP}/{name}", f"{WORK}/{name}")
 
 
 def run(config: "dict[str, Any]", frames: Frames) -> int:

@@ -40,6 +40,13 @@ class TestChoosing:
         assert await make(first, second, third).choose() is second
         assert third.probes == 0
 
+    async def test_one_that_is_for_requests_is_taken_by_request_only(self, runner_of: Any) -> None:
+        alone, context = runner_of("wasm"), PluginContext("x", None, Path("/nowhere"))
+        runners = Runners([(RunnerDescriptor("wasm", lambda _: alone, on_request=True), context)])
+        with pytest.raises(SandboxUnavailable, match="none is usable"):
+            await runners.choose()
+        assert await runners.choose("wasm") is alone
+
     async def test_the_wanted_one_goes_before_the_preferred(self, make: Any, runner_of: Any) -> None:
         first, second = runner_of("bubblewrap"), runner_of("docker")
         assert await make(first, second, wanted="docker").choose() is second

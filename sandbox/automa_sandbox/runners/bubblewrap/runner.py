@@ -63,7 +63,7 @@ class BubblewrapRunner(ShimRunner):
         return of_bubblewrap(enforcement)
 
     def explain(self, reason: str) -> str:
-        from automa_sandbox.runners.bubblewrap.diagnosis import explain
+        from automa_sandbox.diagnosis import explain
 
         return explain(reason)
 

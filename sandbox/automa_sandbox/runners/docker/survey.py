@@ -8,7 +8,7 @@ from typing import Any
 
 from automa_sandbox import seccomp
 from automa_sandbox.host import Unusable
-from automa_sandbox.interpreter import QUERY, keep_harness, question
+from automa_sandbox.interpreter import QUERY, answer_kept_in, keep_harness
 from automa_sandbox.runners.docker.container import HOME_LABEL, SHIM_LABEL
 from automa_sandbox.runners.docker.engine import Engine, EngineFailed, NotThere
 from automa_sandbox.runners.docker.plan import Plan
@@ -43,7 +43,8 @@ def _plan(
     runtime = settings["runtime"]
     if runtime and runtime not in about.get("Runtimes", {}):
         raise Unusable(f"The Docker engine has no runtime {runtime!r}; see `docker info`.")
-    answer = _interpreter(engine, image_id, folder)
+    kept, place = folder / f"image-{image_id.partition(':')[2][:16]}", folder / f".ask-{os.getpid()}"
+    answer = answer_kept_in(kept, lambda sources: _ask(engine, image_id, sources, place))
     channels = folder / "channels"
     channels.mkdir(mode=0o700, exist_ok=True)
     plan = Plan(
@@ -81,22 +82,8 @@ def _image_id(engine: Engine, name: str) -> str:
         ) from None
 
 
-def _interpreter(engine: Engine, image_id: str, folder: Path) -> dict[str, Any]:
-    """What the image's Python tells of itself, with the harness compiled for it; asked once per image."""
-    sources = question()
-    kept = folder / f"image-{image_id.partition(':')[2][:16]}"
-    if kept.exists():
-        asked, answer = marshal.loads(kept.read_bytes())  # noqa: S302 - what follows wrote it
-        if asked == sources:
-            return answer
-    answer = _ask(engine, image_id, sources, folder / f".ask-{os.getpid()}")
-    draft = kept.with_name(f".{kept.name}.{os.getpid()}")
-    draft.write_bytes(marshal.dumps((sources, answer), 2))
-    draft.rename(kept)
-    return answer
-
-
 def _ask(engine: Engine, image_id: str, sources: bytes, folder: Path) -> dict[str, Any]:
+    """What the image's Python tells of itself, with the harness compiled for it."""
     folder.mkdir(mode=0o755)
     try:
         (folder / "in").write_bytes(sources)
