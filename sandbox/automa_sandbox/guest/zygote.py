@@ -9,7 +9,6 @@ run's own, takes OUTSIDE and every privilege away from itself, and forks the pro
 # ruff: noqa: PTH101, PTH102, PTH103, PTH112, PTH120
 # pyright: basic
 
-import ctypes
 import fcntl
 import gc
 import marshal
@@ -23,6 +22,7 @@ import sys
 from contextlib import suppress
 
 sys.path.append("/automa")
+from automa_guest import first  # pyright: ignore[reportMissingImports]
 from automa_guest import main as harness  # pyright: ignore[reportMissingImports]
 from automa_guest.leaving import leave  # pyright: ignore[reportMissingImports]
 
@@ -34,8 +34,6 @@ CONTROL_FD, SECCOMP_FD = 3, 4
 PRELOADED = ("json", "re", "datetime", "pathlib", "typing", "dataclasses", "collections", "functools")
 """What most scripts import: here once, instead of in each run."""
 OUTSIDE, SCRATCH, DATA = "/.outside", "/.scratch", "/data"
-STATUS = struct.Struct("<iddqq")
-"""What init tells of the script's end: wait status, CPU seconds in both modes, peak KiB, bytes written."""
 
 _CLONE = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
 _NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC, _NEWPID, _NEWNET = (
@@ -45,17 +43,9 @@ _NEW = _NEWNS | _NEWUTS | _NEWIPC | _NEWPID | _NEWNET
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 _DETACH = 2
 _MANY = 1024
-_PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _FILTER = 4, 22, 38, 2
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 _COVERED = ("sys", "sysrq-trigger", "irq", "bus")
 """What of /proc could change the machine for whoever had the rights: never writable in here."""
-
-# Not CDLL: nothing else runs here that would need the interpreter's lock meanwhile.
-_libc = ctypes.PyDLL(None, use_errno=True)
-
-
-class _FilterProgram(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
 def serve() -> None:
@@ -65,7 +55,7 @@ def serve() -> None:
     os.close(SECCOMP_FD)
     for module in PRELOADED:
         __import__(module)
-    children = Children()
+    children = first.Children()
     poll = select.poll()
     for descriptor in (CONTROL_FD, children.woken):
         poll.register(descriptor, select.POLLIN)
@@ -83,28 +73,7 @@ def serve() -> None:
             _answer(control, children, seccomp, fds)
 
 
-class Children:
-    """Tells of the end of children: `woken` is readable then."""
-
-    def __init__(self) -> None:
-        self.woken, self._wakeup = os.pipe()
-        for end in (self.woken, self._wakeup):
-            os.set_blocking(end, False)
-        signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-
-    def hear(self) -> None:
-        with suppress(BlockingIOError):
-            os.read(self.woken, 4096)
-
-    def forget(self) -> None:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.close(self.woken)
-        os.close(self._wakeup)
-
-
-def _reap(children: Children) -> None:
+def _reap(children: first.Children) -> None:
     """Only here, so that no init's number is used again while it is told to somebody."""
     children.hear()
     with suppress(ChildProcessError):
@@ -112,9 +81,9 @@ def _reap(children: Children) -> None:
             pass
 
 
-def _answer(control: socket.socket, children: Children, seccomp: bytes, fds: "list[int]") -> None:
+def _answer(control: socket.socket, children: first.Children, seccomp: bytes, fds: "list[int]") -> None:
     orders = socket.socket(fileno=fds[0])
-    pid = _call("syscall", _CLONE, _NEW | signal.SIGCHLD, 0, 0, 0, 0)
+    pid = first.call("syscall", _CLONE, _NEW | signal.SIGCHLD, 0, 0, 0, 0)
     if pid == 0:
         control.close()
         children.forget()
@@ -144,7 +113,7 @@ def _be_init(orders: socket.socket, output: "list[int]", seccomp: bytes) -> "NoR
 def _prepare() -> None:
     """What is the same for every run."""
     _mount_one("none", "/", None, _REC | _PRIVATE)
-    _call("umount2", b"/proc", _DETACH)
+    first.call("umount2", b"/proc", _DETACH)
     _mount_one("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
     for name in _COVERED:
         if os.access(f"/proc/{name}", os.F_OK):
@@ -165,14 +134,14 @@ def _await_orders(orders: socket.socket) -> "dict[str, Any] | None":
 
 def _mount(config: "dict[str, Any]") -> None:
     """What is the run's own; then the host's files are gone for good."""
-    _call("unshare", _NEWCGROUP)  # by now this process is in the run's own control group
+    first.call("unshare", _NEWCGROUP)  # by now this process is in the run's own control group
     _mount_scratch(config)
     for source, target, is_writable in config["mounts"]:
         if target.startswith(DATA + "/"):
             _make_place(OUTSIDE + source, SCRATCH + target)
         _bind(OUTSIDE + source, target, 0 if is_writable else _RDONLY)
     for place in (SCRATCH, OUTSIDE):
-        _call("umount2", place.encode(), _DETACH)
+        first.call("umount2", place.encode(), _DETACH)
 
 
 def _make_place(source: str, path: str) -> None:
@@ -209,7 +178,7 @@ def _fork_script(
 ) -> None:
     for kind, value in config["rlimits"]:
         resource.setrlimit(kind, (value, value))
-    counts = os.open("/proc/self/io", os.O_RDONLY | os.O_CLOEXEC)  # init may not open it any more later
+    counts = first.open_counts()
     _give_up_privileges(config["uid"], seccomp)
     pid = os.fork()
     if pid == 0:
@@ -218,7 +187,7 @@ def _fork_script(
         _become_script(config["guest"], output)
     for descriptor in output:
         os.close(descriptor)
-    _see_through(pid, orders, counts)
+    first.see_through(pid, orders, counts, lingers=False)
 
 
 def _give_up_privileges(uid: int, seccomp: bytes) -> None:
@@ -226,15 +195,11 @@ def _give_up_privileges(uid: int, seccomp: bytes) -> None:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    program = _FilterProgram(len(seccomp) // 8, seccomp)
-    _call("prctl", _PR_SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0)
-    # The script has the same user: it must not look into init, which tells how it ended.
-    _call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
+    first.protect(seccomp)
 
 
 def _become_script(config: "dict[str, Any]", output: "list[int]") -> None:
-    _call("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
+    first.show()
     for number, descriptor in zip((1, 2, harness.FRAMES_FD), output):  # noqa: B905 - Python 3.9 too
         os.dup2(descriptor, number)
     os.closerange(harness.FRAMES_FD + 1, _MANY)
@@ -248,29 +213,6 @@ def _become_script(config: "dict[str, Any]", output: "list[int]") -> None:
         leave(ending.code if isinstance(ending.code, int) else 1, before)
 
 
-def _see_through(script: int, orders: socket.socket, counts: int) -> None:
-    """Reap whoever ends, until it is the script or the shim is gone; with init everything else ends."""
-    children = Children()
-    poll = select.poll()
-    poll.register(orders, 0)  # hang-ups are always told
-    poll.register(children.woken, select.POLLIN)
-    while not _has_ended(script, orders, counts):
-        if any(event & select.POLLHUP for _, event in poll.poll()):
-            return
-        children.hear()
-
-
-def _has_ended(script: int, orders: socket.socket, counts: int) -> bool:
-    while True:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == script:
-            used = resource.getrusage(resource.RUSAGE_CHILDREN)
-            written = int(os.pread(counts, 4096, 0).split(b"wchar: ")[1].split()[0])
-            orders.send(STATUS.pack(status, used.ru_utime, used.ru_stime, used.ru_maxrss, written))
-        if pid in (0, script):
-            return pid == script
-
-
 def _bind(source: str, target: str, flags: int) -> None:
     _mount_one(source, target, None, _BIND)
     if flags:
@@ -279,15 +221,7 @@ def _bind(source: str, target: str, flags: int) -> None:
 
 def _mount_one(source: str, target: str, kind: "str | None", flags: int, options: str = "") -> None:
     names = (os.fsencode(source), os.fsencode(target), kind and kind.encode())
-    _call("mount", *names, flags, options.encode(), about=target)
-
-
-def _call(name: str, *arguments: "Any", about: str = "") -> int:
-    result = getattr(_libc, name)(*arguments)
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name} {about}: {os.strerror(number)}".replace(" :", ":"))
-    return result
+    first.call("mount", *names, flags, options.encode(), about=target)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import marshal
 import os
 import select
 import socket
-import struct
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from automa.sdk.runs import NO_SECRETS, Enforcement, RunSpec, Usage
-from automa_sandbox import inside, processes
+from automa_sandbox import inside, processes, told
 from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.descriptors import file_with, output_pipe
 from automa_sandbox.egress.gate import Gate, open_gate, write_hosts
@@ -28,9 +27,10 @@ from automa_sandbox.runners.bubblewrap.etc import GROUP, PASSWD
 from automa_sandbox.runners.bubblewrap.machine import Machine
 from automa_sandbox.runners.bubblewrap.options import WRITABLE
 from automa_sandbox.runners.bubblewrap.zygote import Zygote, ZygoteGone
+from automa_sandbox.told import Told
 from automa_sandbox.users import random_uid
 
-_STATUS = struct.Struct("<iddqq")
+_MESSAGE_BYTES = 256
 _ANSWER_S = 5.0
 _END_S = 1.0
 
@@ -143,9 +143,7 @@ class WarmSandbox(Grouped):
         self._machine = machine
         self._seat = seat
         self._secrets = secrets
-        self._cpu_s: float | None = None
-        self._peak_bytes = 0
-        self._written: int | None = None
+        self._told: Told | None = None
         self.loop.add(seat.handle, self._ended)
 
     def start(self, spec: RunSpec) -> None:
@@ -164,8 +162,10 @@ class WarmSandbox(Grouped):
         self._kill_group()
 
     def usage(self, peak_bytes: int) -> Usage:
-        peak_bytes = max(peak_bytes, self._peak_bytes)
-        return self._counted(Usage(self._cpu_s, peak_bytes, bytes_written=self._written))
+        if self._told is None:
+            return self._counted(Usage(None, peak_bytes))
+        peak_bytes = max(peak_bytes, self._told.peak_bytes)
+        return self._counted(Usage(self._told.cpu_s, peak_bytes, bytes_written=self._told.bytes_written))
 
     def enforcement(self) -> dict[str, Enforcement]:
         return self._machine.enforcement(self._group)
@@ -184,9 +184,6 @@ class WarmSandbox(Grouped):
         self.loop.drop(handle)
         self._seat.orders.setblocking(False)
         with suppress(OSError):
-            told = self._seat.orders.recv(_STATUS.size)
-            if len(told) == _STATUS.size:
-                status, user_s, system_s, peak_kib, self._written = _STATUS.unpack(told)
-                code = os.waitstatus_to_exitcode(status)
-                self.status = code if code >= 0 else 128 - code
-                self._cpu_s, self._peak_bytes = user_s + system_s, peak_kib * 1024
+            self._told = told.read(self._seat.orders.recv(_MESSAGE_BYTES))
+        if self._told is not None:
+            self.status = self._told.status

@@ -5,11 +5,12 @@ import signal
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from automa.sdk.attempts import boot_id, start_time_of
 from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
-from automa_sandbox import processes
+from automa_sandbox import processes, told
 from automa_sandbox.cgroups import Counters, counters_of
 from automa_sandbox.descriptors import file_with
 from automa_sandbox.guest_config import guest_config
@@ -20,11 +21,12 @@ from automa_sandbox.runners.docker.container import options
 from automa_sandbox.runners.docker.engine import Engine, EngineFailed
 from automa_sandbox.runners.docker.plan import Plan
 from automa_sandbox.supervision import NotStarted
+from automa_sandbox.told import Told
 from automa_sandbox.users import random_uid
 from automa_sandbox.watching import Watcher
 
 _START_S = 30.0
-_STATUS_BYTES = 4
+_MESSAGE_BYTES = 256
 _TERMINATE, _END = b"T", b"E"
 
 
@@ -46,7 +48,7 @@ class DockerSandbox:
         self._container: str | None = None
         self._connection: socket.socket | None = None
         self._handle = -1
-        self._told = False
+        self._told: Told | None = None
         self._ended_by_us = False
         self._counters: Counters | None = None
         self._usage: Usage | None = None
@@ -54,7 +56,7 @@ class DockerSandbox:
 
     @property
     def vanished(self) -> bool:
-        return not self._told and not self._ended_by_us
+        return self._told is None and not self._ended_by_us
 
     # The start
 
@@ -108,14 +110,13 @@ class DockerSandbox:
 
     def _hear(self, descriptor: int) -> None:
         """How the script ended; what it used is read while its groups are there."""
-        status = os.read(descriptor, 64)
-        if len(status) == _STATUS_BYTES and not self._told:
-            self._told = True
-            code = os.waitstatus_to_exitcode(int.from_bytes(status, "little"))
-            self.status = code if code >= 0 else 128 - code
+        message = os.read(descriptor, _MESSAGE_BYTES)
+        found = told.read(message)
+        if found is not None and self._told is None:
+            self._told, self.status = found, found.status
             self._note_usage()
             self._say(_END)
-        elif not status:
+        elif not message:
             self._hang_up()
 
     def terminate(self) -> None:
@@ -137,7 +138,7 @@ class DockerSandbox:
         self.loop.drop(handle)
         self.is_alive = False
         self._note_usage()
-        if not self._told:
+        if self._told is None:
             self.status = 128 + signal.SIGKILL
         if self._usage is None:
             self._ask_engine()
@@ -151,9 +152,13 @@ class DockerSandbox:
             self._engine_saw_oom = bool(self._engine.state(self._container)["OOMKilled"])
 
     def usage(self, peak_bytes: int) -> Usage:
+        told = self._told
+        written = told.bytes_written if told is not None else None
         if self._usage is not None:
-            return self._usage
-        return Usage(None, peak_bytes or None, int(self._engine_saw_oom))
+            return replace(self._usage, bytes_written=written)
+        if told is None:
+            return Usage(None, peak_bytes or None, int(self._engine_saw_oom))
+        return Usage(told.cpu_s, max(peak_bytes, told.peak_bytes), int(self._engine_saw_oom), None, written)
 
     def enforcement(self) -> dict[str, Enforcement]:
         holds = self._plan.holds
