@@ -242,8 +242,11 @@ def check_runs(
 
 def check_lives(run: dict[str, Any], own: list[str], lives: list[tuple[str, list[str]]]) -> None:
     """The log is what the script wrote into the ledger, and there was one life of it at the most."""
-    if not lives:
-        assert (run["state"], own) == ("cancelled", []), run
+    if (
+        not lives
+    ):  # it was ended before its first statement: on a busy machine a short limit may be over by then
+        assert run["state"] in ("cancelled", "timed_out"), run
+        assert own == []
         return
     assert len(lives) == 1, (run, lives)
     ((life, lines),) = lives
