@@ -244,7 +244,7 @@ def check_lives(run: dict[str, Any], own: list[str], lives: list[tuple[str, list
     """The log is what the script wrote into the ledger, and there was one life of it at the most."""
     if (
         not lives
-    ):  # it was ended before its first statement: on a busy machine a short limit may be over by then
+    ):  # it was ended before its first statement: a busy machine takes long to begin
         assert run["state"] in ("cancelled", "timed_out"), run
         assert own == []
         return
