@@ -16,6 +16,7 @@ import pytest
 
 from automa.sdk.runs import Network, RunState
 from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner
+from automa_sandbox.runners.docker.runner import DockerRunner
 from automa_sandbox.settings import SandboxSettings
 from support.lab import Ended, Lab
 
@@ -90,10 +91,13 @@ def echo(machine: tuple[str, str]) -> Iterator[int]:
     yield from serve(EchoServer((machine[1], 0), Echo))
 
 
-@pytest.fixture(params=["warm", "cold"])
+@pytest.fixture(params=["warm", "cold", "docker"])
 async def lab(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Lab]:
-    settings = SandboxSettings(warm=request.param == "warm")
-    runner = BubblewrapRunner(tmp_path / "data", settings=settings)
+    runner: BubblewrapRunner | DockerRunner
+    if request.param == "docker":
+        runner = DockerRunner(tmp_path / "data", request.getfixturevalue("docker_engine").settings.docker)
+    else:
+        runner = BubblewrapRunner(tmp_path / "data", settings=SandboxSettings(warm=request.param == "warm"))
     (tmp_path / "lab").mkdir()
     opened = Lab(runner, tmp_path / "lab")
     yield opened
@@ -223,11 +227,9 @@ for address in ('169.254.169.254', '10.0.0.1', '8.8.8.8'):
     except OSError as error: print(error.strerror)
 """
         ended = await lab.run(source, network=Network("allow", ("api.example.org:443",)))
-        assert ended.out.splitlines() == [
-            "gaierror",
-            "ConnectionRefusedError",
-            *["Network is unreachable"] * 3,
-        ]
+        unknown, localhost, *others = ended.out.splitlines()
+        assert (unknown, others) == ("gaierror", ["Network is unreachable"] * 3)
+        assert localhost in ("ConnectionRefusedError", "OSError")  # a container may have no IPv6 loopback
 
     async def test_a_second_request_does_not_ride_on_the_first(
         self, lab: Lab, machine: tuple[str, str], site: int

@@ -18,8 +18,13 @@ _LEAST_MEMORY_BYTES = 6 * 1024 * 1024
 _INIT_PROCESSES = 1
 
 
-def options(plan: Plan, spec: RunSpec, channel: Path, uid: int, shim: str) -> dict[str, Any]:
-    """Never privileged, never with the engine's socket inside: there is no way to ask for either."""
+def options(
+    plan: Plan, spec: RunSpec, channel: Path, uid: int, shim: str, extra: Iterable[tuple[Path, str]] = ()
+) -> dict[str, Any]:
+    """Never privileged, never with the engine's socket inside: there is no way to ask for either.
+
+    `extra`: files of the host that the runner shows besides what the spec asks for, and where.
+    """
     with_network = spec.network.mode == "host"
     return {
         "Image": plan.image_id,
@@ -34,7 +39,10 @@ def options(plan: Plan, spec: RunSpec, channel: Path, uid: int, shim: str) -> di
             **_privileges(plan),
             **_limits(spec.limits),
             "NetworkMode": "host" if with_network else "none",
-            "Mounts": list(_mounts(plan, spec, channel)),
+            "Mounts": [
+                *_mounts(plan, spec, channel),
+                *(_bind(Mount(source, target)) for source, target in extra),
+            ],
             "Tmpfs": _tmpfs(spec.limits, uid),
             "LogConfig": {"Type": "none"},
             "RestartPolicy": {"Name": "no"},

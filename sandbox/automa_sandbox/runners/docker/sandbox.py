@@ -13,6 +13,7 @@ from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
 from automa_sandbox import processes, told
 from automa_sandbox.cgroups import Counters, counters_of
 from automa_sandbox.descriptors import file_with
+from automa_sandbox.egress.gate import Gate, open_gate, write_hosts
 from automa_sandbox.guest_config import guest_config
 from automa_sandbox.inside import HARNESS
 from automa_sandbox.loop import Loop
@@ -33,7 +34,7 @@ _TERMINATE, _END = b"T", b"E"
 class DockerSandbox:
     """The engine starts and removes it; all between is done over its channel, with or without an engine."""
 
-    gate = None  # the runner refuses what has an allow-list
+    gate: Gate | None = None
 
     def __init__(self, plan: Plan, secrets: Mapping[str, str] = NO_SECRETS) -> None:
         self.loop = Loop()
@@ -72,7 +73,7 @@ class DockerSandbox:
         uid = random_uid()
         self._engine = engine = Engine(self._plan.url, self._plan.api_version)
         self._channel = Channel(self._plan.channels / shim_name(), uid)
-        made = options(self._plan, spec, self._channel.folder, uid, shim_name())
+        made = options(self._plan, spec, self._channel.folder, uid, shim_name(), write_hosts(spec))
         self._container = container = engine.create(made)
         engine.start(container)
         called = self._channel.accept(_START_S, lambda: bool(engine.state(container)["Running"]))
@@ -84,6 +85,7 @@ class DockerSandbox:
     def _take_over(self, connection: socket.socket, init: int, spec: RunSpec) -> None:
         self._handle = os.pidfd_open(init)
         self._counters = counters_of(init)
+        self.gate = open_gate(spec, init, as_root=True)
         connection.settimeout(_START_S)
         config = file_with(guest_config(spec, self._secrets))
         command = [self._plan.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/main.pyc"]
