@@ -242,9 +242,7 @@ def check_runs(
 
 def check_lives(run: dict[str, Any], own: list[str], lives: list[tuple[str, list[str]]]) -> None:
     """The log is what the script wrote into the ledger, and there was one life of it at the most."""
-    if (
-        not lives
-    ):  # it was ended before its first statement: a busy machine takes long to begin
+    if not lives:  # it was ended before its first statement: a busy machine takes long to begin
         assert run["state"] in ("cancelled", "timed_out"), run
         assert own == []
         return
