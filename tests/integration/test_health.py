@@ -32,7 +32,7 @@ class TestOverTheWire:
         assert (seen["version"], seen["database"]) == (__version__, "sqlite")
         assert seen["limits"]["timeout_s"] == 3600
         assert seen["max_concurrent_runs"] >= 4
-        assert [runner["name"] for runner in seen["runners"]] == ["bubblewrap", "docker"]
+        assert [runner["name"] for runner in seen["runners"]] == ["bubblewrap", "docker", "wasm"]
         assert seen["runners"][0]["usable"], seen["runners"][0]["reason"]
         assert seen["runners"][0]["enforcement"]["timeout_s"] == "hard"
 

@@ -3,7 +3,7 @@
 import fcntl
 from pathlib import Path
 
-from automa_sandbox.runners.wasm.engine import Engine
+from automa_sandbox.runners.wasm.engine import Engine, compiled_in
 from automa_sandbox.runners.wasm.runner import compiled_folder, engine_folders
 
 
@@ -12,10 +12,13 @@ class WasmInterpreter:
 
     def __init__(self) -> None:
         artifacts, _ = engine_folders()
+        engine = Engine(artifacts)
+        if compiled_in(compiled_folder(), engine.key).exists():  # who did so may have been another user
+            return
         compiled_folder().mkdir(parents=True, exist_ok=True)
         with (compiled_folder() / "lock").open("w") as lock:  # tests run in several processes
             fcntl.flock(lock, fcntl.LOCK_EX)
-            Engine(artifacts).prepare(compiled_folder())
+            engine.prepare(compiled_folder())
 
     def settings_in(self, data_dir: Path) -> None:
         """A runner with this folder has none."""

@@ -85,7 +85,9 @@ def hosts(server: Server) -> list[int]:
     assert server.process is not None
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     return [
-        int(pid) for pid in children if b"automa_sandbox.host" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        int(pid)
+        for pid in children
+        if b"automa_sandbox.runners.bubblewrap.host" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from automa.sdk import attempts
-from automa.sdk.errors import SandboxFailed
 from automa.sdk.plugin import PluginContext
-from automa.sdk.runs import Network, RunState
+from automa.sdk.runs import RunState
 from automa_sandbox.runners.docker import runner as runner_module
 from automa_sandbox.runners.docker.engine import Engine
 from automa_sandbox.runners.docker.runner import DockerRunner
@@ -101,11 +100,6 @@ class TestWhatIsMissing:
 
 
 class TestWhatItRefuses:
-    async def test_a_list_of_addresses(self, lab: Lab) -> None:
-        spec = lab.make_spec("print(1)", network=Network("allow", ("example.com:443",)))
-        with pytest.raises(SandboxFailed, match="allowed addresses"):
-            await lab.runner.start(spec)
-
     async def test_a_socket_that_is_not_on_this_machine(self) -> None:
         with pytest.raises(ValueError, match="socket"):
             DockerSettings(socket="tcp://127.0.0.1:2375")
