@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from automa.sdk.runlog import LogWriter, Stream
-from automa.sdk.runs import Outcome, RunSpec, RunState, Usage
+from automa.sdk.runs import Enforcement, Outcome, RunSpec, RunState, Usage
 from automa_sandbox.artifacts import Collected
 from automa_sandbox.endings import End, Seen, Stop, decide
 from automa_sandbox.harvest import Harvest
@@ -25,6 +25,14 @@ _WORD_COSTS_S = 0.0002
 """A script that tells much through the module `automa` is read so much the slower, and then waits itself."""
 _LONGEST_WAIT_S = 24 * 3600.0
 """poll() takes a C int of milliseconds, which is less than some runs may last."""
+_HELD_HERE: dict[str, Enforcement] = {
+    "log_bytes": "hard",
+    "result_bytes": "hard",
+    "artifacts_bytes": "hard",
+    "artifacts_files": "hard",
+    "timeout_s": "hard",
+}
+"""The limits that no sandbox has to know: an attempt holds to them itself, wherever it runs."""
 
 
 class Cancel(Protocol):
@@ -314,7 +322,7 @@ class Attempt:
             progress=self._progress.last,
             artifacts=len(collected.items),
             artifacts_bytes=collected.bytes,
-            enforcement={**self._sandbox.enforcement(), **self._watcher.softened()},
+            enforcement={**self._sandbox.enforcement(), **_HELD_HERE, **self._watcher.softened()},
         )
 
 

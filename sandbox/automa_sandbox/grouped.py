@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from automa.sdk.runs import Limits, Usage
 from automa_sandbox.cgroups import Group
+from automa_sandbox.loop import Loop
 from automa_sandbox.watching import Watcher
 
 
@@ -31,3 +32,22 @@ class Grouped:
     def _counted(self, own: Usage) -> Usage:
         """What the group has counted; `own`: what was seen of the processes, which a group knows better."""
         return own if self._group is None else replace(self._group.usage(), bytes_written=own.bytes_written)
+
+
+class Followed(Grouped):
+    """One whose end is told by a loop of its own."""
+
+    loop: Loop
+    is_alive: bool
+
+    def kill(self) -> None:
+        """KILL for all of it, if it is still there."""
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        for _ in range(100):
+            self.kill()
+            self.loop.turn(20)
+            if not self.is_alive:
+                break
+        self.remove()

@@ -80,7 +80,7 @@ class Sandbox(Protocol):
         ...
 
     def enforcement(self) -> dict[str, Enforcement]:
-        """How firmly each limit is held, by the names of the fields of Limits."""
+        """How firmly it holds its limits, by the names of the fields of Limits; the attempt adds its own."""
         ...
 
     def remove(self) -> None:

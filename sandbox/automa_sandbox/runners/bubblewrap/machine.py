@@ -29,9 +29,4 @@ class Machine:
             "disk_bytes": "hard",
             "disk_inodes": "hard" if as_root else "soft",
             "open_files": "hard",
-            "log_bytes": "hard",
-            "result_bytes": "hard",
-            "artifacts_bytes": "hard",
-            "artifacts_files": "hard",
-            "timeout_s": "hard",
         }

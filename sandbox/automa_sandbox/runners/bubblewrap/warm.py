@@ -19,7 +19,7 @@ from automa_sandbox import inside, processes, told
 from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.descriptors import file_with, output_pipe
 from automa_sandbox.egress.gate import Gate, open_gate, write_hosts
-from automa_sandbox.grouped import Grouped
+from automa_sandbox.grouped import Followed
 from automa_sandbox.guest_config import guest_values
 from automa_sandbox.limits import resource_limits
 from automa_sandbox.loop import Loop
@@ -126,7 +126,7 @@ def _mounts(spec: RunSpec) -> list[tuple[str, str, bool]]:
     return found + [(str(one.source), os.path.normpath(one.target), one.writable) for one in spec.mounts]
 
 
-class WarmSandbox(Grouped):
+class WarmSandbox(Followed):
     """The sandbox that a seat becomes. Implements `automa_sandbox.sandbox.Sandbox`."""
 
     vanished = False
@@ -169,14 +169,6 @@ class WarmSandbox(Grouped):
 
     def enforcement(self) -> dict[str, Enforcement]:
         return self._machine.enforcement(self._group)
-
-    def abandon(self) -> None:
-        for _ in range(100):
-            self.kill()
-            self.loop.turn(20)
-            if not self.is_alive:
-                break
-        self.remove()
 
     def _ended(self, handle: int) -> None:
         # Linux tells of the end of a pid namespace's init when every process in it is gone.

@@ -172,11 +172,6 @@ class DockerSandbox:
             "disk_bytes": "hard",
             "disk_inodes": "hard",
             "open_files": "hard",
-            "log_bytes": "hard",
-            "result_bytes": "hard",
-            "artifacts_bytes": "hard",
-            "artifacts_files": "hard",
-            "timeout_s": "hard",
         }
 
     def remove(self) -> None:

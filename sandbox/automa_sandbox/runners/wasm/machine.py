@@ -33,9 +33,4 @@ class Machine:
             "disk_bytes": "hard",
             "disk_inodes": "hard",
             "open_files": "hard",
-            "log_bytes": "hard",
-            "result_bytes": "hard",
-            "artifacts_bytes": "hard",
-            "artifacts_files": "hard",
-            "timeout_s": "hard",
         }

@@ -8,14 +8,14 @@ from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
 from automa_sandbox import processes
 from automa_sandbox.cgroups import Group
 from automa_sandbox.descriptors import output_pipe
-from automa_sandbox.grouped import Grouped
+from automa_sandbox.grouped import Followed
 from automa_sandbox.loop import Loop
 from automa_sandbox.runners.wasm.child import Ends, become_script
 from automa_sandbox.runners.wasm.machine import Machine
 from automa_sandbox.watching import Watcher
 
 
-class WasmSandbox(Grouped):
+class WasmSandbox(Followed):
     """One child process, which never has children. Implements `automa_sandbox.sandbox.Sandbox`."""
 
     vanished = False
@@ -73,14 +73,6 @@ class WasmSandbox(Grouped):
 
     def enforcement(self) -> dict[str, Enforcement]:
         return self._machine.enforcement(self._group)
-
-    def abandon(self) -> None:
-        for _ in range(100):
-            self.kill()
-            self.loop.turn(20)
-            if not self.is_alive:
-                break
-        self.remove()
 
     def _ended(self, handle: int) -> None:
         assert self.init is not None
