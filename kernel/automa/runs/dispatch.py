@@ -8,32 +8,28 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from automa.audit.change import Change, Changes
-from automa.catalog.permissions import Permissions
 from automa.errors import AutomaError, SandboxFailed, SandboxUnavailable, Unavailable
 from automa.runs import repository
+from automa.runs.attempts import Attempts, Environments, Trees
 from automa.runs.choice import Runners
 from automa.runs.deadlines import Deadlines
 from automa.runs.grants import NO_GRANTS, Grants
 from automa.runs.hints import HintListener, Watchers
 from automa.runs.models import RunRow
-from automa.runs.news import Due, Ended, News, Requeued, Started, checked, lost, start_failed
+from automa.runs.news import Due, Ended, News, Requeued, Started, start_failed
 from automa.runs.queue import Bounds, Candidate, Load, Place, Turns
 from automa.runs.retries import wait_after
-from automa.runs.typed import typed
 from automa.sdk.actors import SYSTEM
-from automa.sdk.attempts import Hint, read_outcome, read_supervisor, write_spec
+from automa.sdk.attempts import Hint, read_supervisor
 from automa.sdk.runs import (
     NO_SECRETS,
     BuildsEnvironments,
     Execution,
-    Limits,
     Outcome,
     Runner,
-    RunSpec,
     RunState,
 )
 from automa.storage.home import Home
@@ -49,32 +45,10 @@ RETRY_AFTER_S = 1.0
 """When the database cannot be written, news wait and are tried again."""
 
 
-class Trees(Protocol):
-    """Where a version's files lie as a folder."""
-
-    async def tree(self, digest: str) -> Path: ...
-
-
 class Secrets(Protocol):
     """What a run is given to know. In memory only: nobody keeps it, logs it or writes it down."""
 
     async def of(self, row: RunRow) -> Mapping[str, str]: ...
-
-
-class Environments(Protocol):
-    """The packages of runs."""
-
-    def is_awaited(self, environment_id: str | None) -> bool:
-        """Whether a run has to wait for them."""
-        ...
-
-    def standing(self, environment_id: str) -> str:
-        """How they stand, in a word."""
-        ...
-
-    def folder(self, environment_id: str) -> tuple[Path | None, str | None]:
-        """What a run is shown, and the interpreter it is for. Raises SandboxFailed."""
-        ...
 
 
 @dataclass(slots=True)
@@ -111,13 +85,10 @@ class Dispatcher:
     ) -> None:
         self._storage = storage
         self._changes = changes
-        self._home = home
         self._runners = runners
-        self._trees = trees
         self._secrets = secrets
         self._turns = Turns(bounds)
         self._deadlines = Deadlines(self._tell)
-        self._grants = grants
         self._environments = environments
         self._live: dict[str, _Live] = {}
         self._news: list[News] = []
@@ -130,6 +101,7 @@ class Dispatcher:
         self._idle.set()
         self._loop: asyncio.Task[None] | None = None
         self._hints = HintListener(home.path / "hints", self._on_hint)
+        self._attempts = Attempts(home, trees, grants, environments, self._hints.path)
         self.watchers = Watchers()
 
     async def start(self) -> None:
@@ -288,7 +260,7 @@ class Dispatcher:
                 raise SandboxUnavailable(f"The runner {row.runner} is gone.")
             if row.environment_id is not None and not isinstance(runner, BuildsEnvironments):
                 raise SandboxFailed(f"The runner {row.runner} installs no packages: choose another one.")
-            spec = await self._prepare(row)
+            spec = await self._attempts.prepare(row)
             secrets = await self._secrets.of(row) if self._secrets else NO_SECRETS
             execution = await runner.start(spec, secrets)
         except Exception as error:
@@ -299,31 +271,6 @@ class Dispatcher:
         else:
             await self._see_through(row, execution)
 
-    async def _prepare(self, row: RunRow) -> RunSpec:
-        attempt_dir = self._home.attempt(row.id, row.attempt)
-        attempt_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        permissions = Permissions.from_json(row.permissions)
-        environment, python = None, None
-        if row.environment_id is not None and self._environments is not None:
-            environment, python = self._environments.folder(row.environment_id)
-        spec = RunSpec(
-            run_id=row.id,
-            attempt=row.attempt,
-            attempt_dir=attempt_dir,
-            app_dir=await self._trees.tree(row.digest),
-            entry=row.entry,
-            call_main=row.call_main,
-            params=row.params,
-            limits=Limits.from_json(row.limits),
-            environment=environment,
-            python=python,
-            mounts=self._grants.mounts(permissions),
-            network=self._grants.network(permissions),
-            notify_path=self._hints.path,
-        )
-        write_spec(spec)
-        return spec
-
     async def _see_through(self, row: RunRow, execution: Execution) -> None:
         live = self._live[row.id]
         live.execution = execution
@@ -333,20 +280,7 @@ class Dispatcher:
             await execution.wait()
         finally:
             execution.close()
-        self._tell(_ended(row, await self._outcome(row)))
-
-    async def _outcome(self, row: RunRow) -> Outcome:
-        attempt_dir = self._home.attempt(row.id, row.attempt)
-        try:
-            outcome = read_outcome(attempt_dir)
-            if outcome is None:
-                return lost()
-            if row.result_schema is not None and outcome.has_result:
-                outcome = await asyncio.to_thread(typed, outcome, attempt_dir, row.result_schema)
-            return checked(outcome)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            log.error("The exit record of run %s cannot be read: %s", row.id, error)
-            return lost()
+        self._tell(_ended(row, await self._attempts.outcome(row)))
 
     def _tell(self, item: News) -> None:
         self._news.append(item)
@@ -388,7 +322,7 @@ class Dispatcher:
 
     async def _take_up(self, row: RunRow) -> None:
         runner: Runner | None = self._runners.get(row.runner)
-        attempt_dir = self._home.attempt(row.id, row.attempt)
+        attempt_dir = self._attempts.folder(row)
         execution = await runner.adopt(attempt_dir) if runner else None
         if execution is not None:
             earlier = self._live.get(row.id)
@@ -404,7 +338,7 @@ class Dispatcher:
             self._tell(Requeued(row.id, row.owner_id, row.attempt))
             self._deadlines.take_up(row, utc_now())
         else:
-            self._tell(_ended(row, await self._outcome(row)))
+            self._tell(_ended(row, await self._attempts.outcome(row)))
 
 
 def _place(row: RunRow) -> Place:

@@ -14,6 +14,7 @@ from automa.auth.passwords import PasswordHash
 from automa.auth.service import Users
 from automa.events.models import EventRow
 from automa.runs import dispatch, repository
+from automa.runs.attempts import Environments
 from automa.runs.choice import Runners
 from automa.runs.dispatch import Dispatcher
 from automa.runs.models import RunRow
@@ -122,7 +123,11 @@ class Bench:
         return self.dispatchers[-1]
 
     async def start(
-        self, slots: int = 4, changes: Changes | None = None, bounds: Bounds | None = None
+        self,
+        slots: int = 4,
+        changes: Changes | None = None,
+        bounds: Bounds | None = None,
+        environments: Environments | None = None,
     ) -> None:
         found = RunnerDescriptor("fake", lambda _: self.runner), PluginContext("fake", None, self.home.path)
         made = Dispatcher(
@@ -132,6 +137,7 @@ class Bench:
             Runners([found]),
             AnyTree(),
             bounds or Bounds(slots),
+            environments=environments,
         )
         self.dispatchers.append(made)
         await made.start()
