@@ -46,6 +46,13 @@ class Ended:
     def result(self) -> Any:
         return json.loads((self.attempt_dir / attempts.RESULT).read_bytes())
 
+    @property
+    def refused(self) -> dict[tuple[str, int | None], Any]:
+        """What egress.json lists, by host and port."""
+        path = self.attempt_dir / attempts.EGRESS
+        found = json.loads(path.read_text()) if path.exists() else []
+        return {(one["host"], one["port"]): one for one in found}
+
     def bytes_of(self, stream: Stream) -> bytes:
         return b"".join(line.data for line in self.lines if line.stream is stream)
 

@@ -15,10 +15,10 @@ _MAX_BYTES = 256 * 1024
 
 
 class Connection(BaseModel):
-    """Somewhere that the script wanted to connect to."""
+    """Somewhere that the script wanted to connect to, or a name that it looked up."""
 
     host: str = Field(max_length=255)
-    port: int = Field(ge=0, le=65535)
+    port: int | None = Field(ge=0, le=65535, description="None: its name was looked up, no more.")
     reason: str = Field(max_length=500, description="Why it was refused.")
     count: int = Field(ge=1, description="How often it was tried.")
     first_at: float = Field(description="Epoch seconds.")

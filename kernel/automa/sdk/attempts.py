@@ -6,7 +6,8 @@
     result.json  the JSON value that `main` returned, if it did
     progress.json  how far the script says that it is (Progress); replaced as it goes on
     artifacts/   the files that it left in $AUTOMA_ARTIFACTS, by number; artifacts.json has their names
-    egress.json  the connections that were refused, if any: a list of {host, port, reason, count, first_at}
+    egress.json  the connections that were refused, if any: a list of {host, port, reason, count, first_at};
+                port is null where a name was looked up
     exit.json    written once, atomically, when everything has ended: the Outcome
 
 Standard library only: the sandbox processes import this module.

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from automa.sdk import attempts
 from automa.sdk.runs import Network, RunSpec
 from automa_sandbox.egress import addresses, proxy
-from automa_sandbox.egress.namespace import listen_in
+from automa_sandbox.egress.namespace import Inside, open_in
 from automa_sandbox.egress.policy import Policy
 from automa_sandbox.egress.refusals import MOST, Refusal
 from automa_sandbox.loop import Loop
@@ -37,17 +37,17 @@ class Gate:
     def __init__(self, spec: RunSpec, init: int, *, as_root: bool) -> None:
         """Raises NotStarted."""
         self._record = spec.attempt_dir / attempts.EGRESS
-        self._refused: dict[tuple[str, int, str], Refusal] = {}
+        self._refused: dict[tuple[str, int | None, str], Refusal] = {}
         self._say: Callable[[str], None] = lambda _: None
         self._mask = NO_MASK
         try:
-            settings = _settings(spec.network, as_root)
-            listeners = listen_in(init, addresses.places(spec.network), as_root=as_root)
+            inside = open_in(init, addresses.places(spec.network), as_root=as_root)
+            settings = _settings(spec.network, inside, as_root)
         except (OSError, ValueError) as error:
             raise NotStarted(f"The run's access to the network could not be prepared: {error}.") from error
         self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._pid = _spawn(its, listeners)
-        for one in (its, *listeners):
+        self._pid = _spawn(its, inside.all)
+        for one in (its, *inside.all):
             one.close()
         self._control.send(json.dumps(settings).encode())
 
@@ -85,6 +85,8 @@ class Gate:
         if "connections" in body:
             if body["connections"]:
                 self._say(_totals(body))
+            if body["left_out"]:
+                self._say(f"Refused: {body['left_out']:,} more, which are not listed.")
             return
         one = Refusal.from_json(body)
         key = (one.host, one.port, one.reason)
@@ -92,7 +94,7 @@ class Gate:
         if key not in self._refused:
             if len(self._refused) >= MOST:
                 return
-            self._say(f"Refused: a connection to {one.host}:{one.port}: {one.reason}.")
+            self._say(f"Refused: {one}.")
         self._refused[key] = one
         with suppress(OSError):  # a full disk must not end the run
             attempts.write_atomically(self._record, [entry.to_json() for entry in self._refused.values()])
@@ -116,13 +118,16 @@ def write_hosts(spec: RunSpec) -> list[tuple[Path, str]]:
     return [(path, "/etc/hosts")]
 
 
-def _settings(network: Network, as_root: bool) -> dict[str, Any]:
+def _settings(network: Network, inside: Inside, as_root: bool) -> dict[str, Any]:
     Policy.parse(network.allow, network.allow_private)
     return {
         "uid": random_uid() if as_root else None,
         "allow": network.allow,
         "private": network.allow_private,
         "targets": [(entry.host, entry.port) for entry in addresses.named(network)],
+        "addresses": addresses.addresses(network),
+        "asked": len(inside.asked),
+        "watched": len(inside.watched),
     }
 
 

@@ -16,6 +16,9 @@ _NEVER = tuple(
     )
 )  # fmt: skip
 
+UNLISTED = "it is not in the list of what this script may reach"
+BY_PROXY = "it is in the list, and is reached through the proxy only"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -66,6 +69,18 @@ class Policy:
         if as_address(host) is not None:
             return any(entry.host == host and entry.port == port for entry in self.entries)
         return any(entry.covers(host, port) for entry in self.entries)
+
+    def why_no_address(self, host: str) -> str:
+        """Why a program that looks up this host, which is no exact name of an entry, is told of none."""
+        if any(entry.is_wildcard and entry.covers(host, entry.port) for entry in self.entries):
+            return BY_PROXY
+        return UNLISTED
+
+    def why_not_direct(self, host: str, port: int, is_datagram: bool) -> str:
+        """Why what is sent to this address goes nowhere."""
+        if is_datagram:
+            return "only TCP leaves the sandbox"
+        return BY_PROXY if self.allows(host, port) else UNLISTED
 
     def permits(self, host: str, address: str) -> bool:
         """Whether what an allowed host has resolved to may be connected to."""

@@ -4,14 +4,17 @@ Its listening sockets belong to the sandbox's network, what it connects belongs 
 secret, no file and, under root, a user of its own; it ends when its shim closes the socket between them.
 """
 
+import itertools
 import json
 import os
 import select
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from automa_sandbox.egress.policy import Policy, as_address
+from automa_sandbox.egress.direct import Direct
+from automa_sandbox.egress.policy import UNLISTED, Policy, as_address
 from automa_sandbox.egress.refusals import Refusals
 from automa_sandbox.egress.relay import Relay, hang_up, reset
 from automa_sandbox.egress.requests import HEAD_BYTES, BadRequest, Request, parse
@@ -47,9 +50,15 @@ def main() -> None:
         os.setresuid(*[settings["uid"]] * 3)
     threading.stack_size(_STACK_BYTES)
     targets = [None, *settings["targets"]]
-    listeners = [socket.socket(fileno=FIRST_LISTENER_FD + number) for number in range(len(targets))]
-    proxy = Proxy(Policy.parse(settings["allow"], settings["private"]))
-    proxy.serve(control, dict(zip(listeners, targets, strict=True)))
+    given = itertools.count(FIRST_LISTENER_FD)
+    listeners = [socket.socket(fileno=next(given)) for _ in targets]
+    asked = [socket.socket(fileno=next(given)) for _ in range(settings["asked"])]
+    watched = [socket.socket(fileno=next(given)) for _ in range(settings["watched"])]
+    policy = Policy.parse(settings["allow"], settings["private"])
+    proxy = Proxy(policy)
+    direct = Direct(policy, settings["addresses"], proxy.note, asked, watched)
+    threading.Thread(target=direct.serve, daemon=True).start()
+    proxy.serve(control, dict(zip(listeners, targets, strict=True)), direct.finish)
 
 
 class Proxy:
@@ -64,7 +73,9 @@ class Proxy:
         self._woken, self._wakeup = os.pipe()
         os.set_blocking(self._wakeup, False)
 
-    def serve(self, control: socket.socket, listeners: dict[socket.socket, Any]) -> None:
+    def serve(
+        self, control: socket.socket, listeners: dict[socket.socket, Any], finish: Callable[[], None]
+    ) -> None:
         """`listeners` lead to a target, or, where that is None, to whatever a client asks for in HTTP."""
         poll = select.poll()
         by_number = {one.fileno(): one for one in listeners}
@@ -75,6 +86,7 @@ class Proxy:
         while True:
             for number, _ in poll.poll():
                 if number == control.fileno():
+                    finish()
                     self._tell(control)
                     self._tell_totals(control)
                     return
@@ -148,7 +160,7 @@ class Proxy:
     def _connect(self, host: str, port: int) -> socket.socket:
         """A connection to an address that was checked, and to no other. Raises Refused, Unreachable."""
         if not self._policy.allows(host, port):
-            self._refuse(host, port, "it is not in the list of what this script may reach")
+            self._refuse(host, port, UNLISTED)
         addresses = _addresses(host, port)
         permitted = [one for one in addresses if self._policy.permits(host, one)]
         own = [one for one in permitted if _is_own(one) and not self._is_granted(host, one)]
@@ -176,9 +188,13 @@ class Proxy:
         )
 
     def _refuse(self, host: str, port: int, reason: str) -> None:
+        self.note(host, port, reason)
+        raise Refused(f"{host}:{port}: {reason}")
+
+    def note(self, host: str, port: int | None, reason: str) -> None:
+        """List something that was refused; what has no port was looked up."""
         if self._refusals.add(host, port, reason):
             self._wake()
-        raise Refused(f"{host}:{port}: {reason}")
 
     def _wake(self) -> None:
         try:
@@ -196,7 +212,12 @@ class Proxy:
             control.send(json.dumps(one.to_json()).encode())
 
     def _tell_totals(self, control: socket.socket) -> None:
-        totals = {"connections": self._connections, "sent": self._sent, "received": self._received}
+        totals = {
+            "connections": self._connections,
+            "sent": self._sent,
+            "received": self._received,
+            "left_out": self._refusals.left_out,
+        }
         control.send(json.dumps(totals).encode())
 
 

@@ -22,7 +22,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="all other tests run as an ordinary user already")
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["test_escape.py", "test_limits.py", "test_artifacts.py", "test_egress.py"])
+@pytest.mark.parametrize("name", ["test_escape.py", "test_limits.py", "test_artifacts.py", "egress"])
 def test_the_contract_holds_for_an_ordinary_user(name: str, open_folder: Path) -> None:
     command = [
         *as_nobody(),

@@ -17,6 +17,9 @@ _LEAST_MEMORY_BYTES = 6 * 1024 * 1024
 """What the engine takes as a limit."""
 _INIT_PROCESSES = 1
 
+_OWN_RESOLVER = {"Dns": ["127.0.0.1"], "DnsSearch": ["."]}
+"""Names are looked up where the egress proxy answers, and as they are written."""
+
 
 def options(
     plan: Plan, spec: RunSpec, channel: Path, uid: int, shim: str, extra: Iterable[tuple[Path, str]] = ()
@@ -39,6 +42,7 @@ def options(
             **_privileges(plan),
             **_limits(spec.limits),
             "NetworkMode": "host" if with_network else "none",
+            **(_OWN_RESOLVER if spec.network.mode == "allow" else {}),
             "Mounts": [
                 *_mounts(plan, spec, channel),
                 *(_bind(Mount(source, target)) for source, target in extra),
