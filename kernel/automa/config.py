@@ -135,11 +135,12 @@ class EnvironmentSettings(_Group):
         None,
         max_length=500,
         description="The package index, as an address: installing reaches that and `hosts` only. By default "
-        "that of the installer, which then reaches what this machine reaches.",
+        "that of the installer, uv.",
     )
     hosts: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9.*_:\[\]-]+:[0-9]{1,5}$")]] = Field(
         default_factory=list,
-        description="Where the index keeps its files, if that is elsewhere: `host:port`, each.",
+        description="Where the index keeps its files, if that is elsewhere: `host:port`, each. "
+        "Where uv's own index keeps them is known.",
     )
     timeout_s: float = Field(
         900.0, ge=1, le=24 * 3600, description="How long locking or installing may take."

@@ -1,6 +1,7 @@
 """The packages of a program that is run without a server. They stay: its next run need not wait for them."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -48,6 +49,9 @@ async def _lock(
     )
     kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = kept.with_name(f".{kept.name}.{work.name}")
-    draft.write_text(lock, "utf-8")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(lock)
+        file.flush()
+        os.fsync(file.fileno())  # or it may be there and empty after the machine has died
     draft.rename(kept)
     return lock

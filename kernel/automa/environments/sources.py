@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 from automa.config import EnvironmentSettings
 from automa.sdk.runs import BuildOrder, Network
 
+DEFAULT_INDEX = ("pypi.org:443", "files.pythonhosted.org:443")
+"""What uv reaches where no index is set: https://docs.astral.sh/uv/concepts/indexes/. It reads no other
+configuration in the sandbox."""
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 _PORTS = {"http": 80, "https": 443}
 
@@ -22,11 +25,14 @@ class Sources:
         return BuildOrder(folder, settings.index, self._network(), settings.timeout_s)
 
     def _network(self) -> Network:
-        """The index and the hosts that are named. With the installer's own default nobody names them."""
-        if self.settings.index is None:
-            return Network("host")
-        parts = urlsplit(self.settings.index)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        index = f"{host}:{parts.port or _PORTS[parts.scheme]}"
-        # An administrator named them: an index of one's own is in a private network more often than not.
-        return Network("allow", tuple(dict.fromkeys((index, *self.settings.hosts))), _EVERYWHERE)
+        """The index and the hosts that are named, and nothing else."""
+        index = DEFAULT_INDEX if self.settings.index is None else (_place_of(self.settings.index),)
+        # Only an administrator names hosts here, and no script runs: an index of one's own, or a copy of the
+        # default one, is in a private network more often than not.
+        return Network("allow", tuple(dict.fromkeys((*index, *self.settings.hosts))), _EVERYWHERE)
+
+
+def _place_of(index: str) -> str:
+    parts = urlsplit(index)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or _PORTS[parts.scheme]}"

@@ -291,8 +291,8 @@ class BuildOrder:
     """A new folder for this step alone. The log of the sandbox appears in its `attempt`."""
     index: str | None = None
     """The package index; None: the installer's own default."""
-    network: Network = Network("host")
-    """What the step may reach: the index, and nothing else where it is known."""
+    network: Network = Network()
+    """What the step may reach: the index, and where that keeps its files."""
     timeout_s: float = 900.0
 
 

@@ -15,7 +15,8 @@ from automa.sdk import attempts
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.runlog import LogReader
 from automa.sdk.runs import BuildOrder, Limits, MiB, Mount, Runner, RunSpec, RunState
-from automa_sandbox.environments.unpack import ArchiveRefused, unpack
+from automa_sandbox import inside
+from automa_sandbox.environments.unpack import ArchiveRefused, unpack, write_out
 
 _LIMITS = Limits(
     memory_bytes=2048 * MiB, disk_bytes=3072 * MiB, disk_inodes=200_000, artifacts_bytes=1536 * MiB,
@@ -26,6 +27,8 @@ _LINES_SHOWN = 15
 _ARCHIVE, _LOCK = "environment.tar", "requirements.lock"
 _LOCK_BYTES = 4 * MiB
 ATTEMPT = "attempt"
+CERTIFICATES = f"{inside.DATA}/certificates.crt"
+"""Whom this machine trusts, an index of one's own among them: what an image brings may know less."""
 
 
 def find_uv() -> Path:
@@ -76,6 +79,7 @@ class Builder:
         for folder in (app, attempt_dir):
             folder.mkdir(parents=True)
         shutil.copyfile(_BUILDER, app / "main.py")
+        trusted = _certificates()
         spec = RunSpec(
             run_id=f"environment-{order.folder.name}",
             attempt=1,
@@ -85,7 +89,8 @@ class Builder:
             call_main=True,
             params={**params, "index": order.index},
             limits=replace(_LIMITS, timeout_s=order.timeout_s),
-            mounts=(Mount(self._uv, "/data/uv"),),
+            mounts=(Mount(self._uv, "/data/uv"), *(Mount(path, CERTIFICATES) for path in trusted)),
+            env={"SSL_CERT_FILE": CERTIFICATES} if trusted else {},
             network=order.network,
             python=python,
             tie_to_pid=os.getpid(),
@@ -111,10 +116,15 @@ class Builder:
             execution.close()
 
 
+def _certificates() -> list[Path]:
+    return [path.resolve() for path in map(Path, inside.CERTIFICATES) if path.is_file()][:1]
+
+
 def _keep(collected: dict[str, Path], draft: Path, target: Path) -> int:
-    """The environment appears whole or not at all; whoever was faster has installed the same."""
+    """It appears whole or not at all, on the disk too; whoever was faster has installed the same."""
     try:
         size = unpack(collected[_ARCHIVE], draft)
+        write_out(draft)
         target.parent.mkdir(parents=True, exist_ok=True)
     except (KeyError, OSError, ArchiveRefused) as error:
         raise SandboxFailed(f"The environment could not be taken out of the sandbox: {error}.") from error
@@ -122,6 +132,7 @@ def _keep(collected: dict[str, Path], draft: Path, target: Path) -> int:
         draft.rename(target)
     if not target.is_dir():
         raise SandboxFailed(f"The environment could not be kept as {target}.")
+    attempts.sync_folder(target.parent)
     return size
 
 

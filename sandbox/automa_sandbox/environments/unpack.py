@@ -1,9 +1,11 @@
 """From the archive that a builder left, which is not trusted, to a folder that runs are shown."""
 
+import ctypes
 import os
 import tarfile
 from pathlib import Path, PurePosixPath
 
+_libc = ctypes.CDLL(None, use_errno=True)
 MAX_FILES = 50_000
 MAX_BYTES = 2 * 1024 * 1024 * 1024
 
@@ -28,6 +30,20 @@ def unpack(archive: Path, folder: Path) -> int:
     except (tarfile.TarError, UnicodeError, OSError, ValueError) as error:
         raise ArchiveRefused(f"it cannot be read: {error}") from error
     return size
+
+
+def write_out(folder: Path) -> None:
+    """Return when all of it is on the disk. Raises OSError, also for what could not be written.
+
+    An environment has thousands of files: one call for the file system takes a fraction of one for each.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)
 
 
 def _add(opened: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

@@ -1,11 +1,14 @@
 """Packages are installed in a sandbox, from an index, once; runs see them read-only."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from automa.config import EnvironmentSettings
+from automa.environments.sources import Sources
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.plugin import PluginContext
 from automa.sdk.runs import BuildOrder, BuildsEnvironments, Runner
@@ -29,7 +32,8 @@ def lab(runner: Runner, tmp_path: Path) -> Lab:
 @pytest.fixture
 def order(tmp_path: Path) -> Callable[[], BuildOrder]:
     numbers = count()
-    return lambda: BuildOrder(tmp_path / "steps" / str(next(numbers)))
+    sources = Sources(EnvironmentSettings.model_validate({}))
+    return lambda: sources.order(tmp_path / "steps" / str(next(numbers)))
 
 
 Orders = Callable[[], BuildOrder]
@@ -84,3 +88,12 @@ class TestBuild:
         version = (await runner.found())["python_version"]
         with pytest.raises(SandboxFailed, match=f"requires Python <3; found on this machine: .*{version}"):
             await runner.find_python("<3")
+
+    async def test_without_an_index_that_is_set_a_step_reaches_the_installer_s_own_and_nothing_else(
+        self, runner: BubblewrapRunner, order: Orders, tmp_path: Path
+    ) -> None:
+        step = order()
+        assert step.network.mode == "allow"
+        nowhere = replace(step, network=replace(step.network, allow=("elsewhere.invalid:443",)))
+        with pytest.raises(SandboxFailed, match="iniconfig"):
+            await runner.lock_packages(["iniconfig>=2"], await runner.find_python(None), nowhere)

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from automa.config import EnvironmentSettings
-from automa.environments.sources import Sources
+from automa.environments.sources import DEFAULT_INDEX, Sources
+from automa.sdk.runs import BuildOrder
 
 
 def order(**values: Any) -> Any:
@@ -22,8 +23,13 @@ class TestNetwork:
         assert order(index="http://index.example:8080/").network.allow == ("index.example:8080",)
         assert order(index="http://[::1]/simple").network.allow == ("[::1]:80",)
 
-    def test_without_one_nobody_knows_what_the_installer_needs(self) -> None:
-        assert (order().network.mode, order().index) == ("host", None)
+    def test_without_one_only_what_the_installer_uses_by_default_and_what_is_named_are_reached(self) -> None:
+        made = order(hosts=["mirror.example:443"])
+        assert (made.network.mode, made.index) == ("allow", None)
+        assert made.network.allow == (*DEFAULT_INDEX, "mirror.example:443")
+
+    def test_a_step_for_which_nobody_names_hosts_reaches_none(self) -> None:
+        assert BuildOrder(Path("/step")).network.mode == "none"
 
 
 class TestSettings:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from automa_sandbox.environments.unpack import ArchiveRefused, unpack
+from automa_sandbox.environments.unpack import ArchiveRefused, unpack, write_out
 
 
 def archive(tmp_path: Path, *members: tarfile.TarInfo, content: bytes = b"text") -> Path:
@@ -58,3 +58,10 @@ class TestUnpack:
         (tmp_path / "x.tar").write_bytes(b"no archive" * 100)
         with pytest.raises(ArchiveRefused):
             unpack(tmp_path / "x.tar", tmp_path / "out")
+
+
+class TestWriteOut:
+    def test_what_is_there_is_on_the_disk_and_what_is_not_there_is_told(self, tmp_path: Path) -> None:
+        write_out(tmp_path)
+        with pytest.raises(FileNotFoundError):
+            write_out(tmp_path / "gone")
