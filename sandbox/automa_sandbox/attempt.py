@@ -271,7 +271,7 @@ class Attempt:
             self._say("Killed: the run used more memory than its limit allows.")
         collected = self._harvest.collect()
         with suppress(OSError):
-            for note in collected.notes:
+            for note in (*collected.notes, *self._harvest.keep_wanted()):
                 self._say(note)
         if self._sandbox.gate is not None:
             self._sandbox.gate.close()

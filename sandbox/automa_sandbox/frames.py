@@ -1,6 +1,7 @@
 """What the harness tells the shim. The script could write here too: everything is bounded and checked."""
 
 import json
+import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import NoReturn, cast
 
 from automa.sdk.runlog import Stream
 
-READY, VALUE, NOTE, EXIT, PROGRESS, LOG, MORE, LIMIT = 1, 2, 3, 4, 5, 6, 7, 8
+READY, VALUE, NOTE, EXIT, PROGRESS, LOG, MORE, LIMIT, WANTED = 1, 2, 3, 4, 5, 6, 7, 8, 9
 _HEADER_BYTES = 5
 _NOTE_BYTES = 2000
 _WORDS_BYTES = 4096
@@ -18,10 +19,12 @@ _MESSAGE_CHARS = 500
 _WEIGHT_OF_MORE = 0.1
 """The pieces of a large value are nothing but copied."""
 _LEVELS = (Stream.DEBUG, Stream.INFO, Stream.WARNING, Stream.ERROR)
-_ONCE = frozenset({READY, NOTE, LIMIT, EXIT})
+_ONCE = frozenset({READY, NOTE, LIMIT, WANTED, EXIT})
 _LIMITS = (b"result_bytes", b"open_files")
 """Those at which the script gets an error, of which only the harness can tell."""
 _LIMIT_BYTES = max(map(len, _LIMITS))
+_WANTED_BYTES = 2000
+_HOST_CHARS = 255
 _MAX_DEPTH = 201
 """What the harness lets through: a value in 201 lists."""
 
@@ -40,6 +43,8 @@ class Frames:
     note: str | None = None
     limit: str | None = None
     """The limit that the error tells of by which the script ended."""
+    wanted: tuple[str, int | None] | None = None
+    """The host and port that it had no network for, by the error by which it ended."""
     exit_code: int | None = None
     value: bytearray | None = None
     progress: tuple[float | None, str] | None = None
@@ -77,6 +82,7 @@ class Frames:
             NOTE: _NOTE_BYTES,
             EXIT: 4,
             LIMIT: _LIMIT_BYTES,
+            WANTED: _WANTED_BYTES,
         }
         return sizes.get(kind, _WORDS_BYTES if kind in (PROGRESS, LOG) else -1)
 
@@ -99,6 +105,8 @@ class Frames:
             self.note = " ".join(payload.decode("utf-8", "replace").split())
         elif kind == LIMIT:
             self.limit = payload.decode() if payload in _LIMITS else None
+        elif kind == WANTED:
+            self.wanted = read_wanted(payload)
         else:
             self.exit_code = int.from_bytes(payload, "little", signed=True)
 
@@ -114,6 +122,14 @@ def read_progress(payload: bytes) -> tuple[float | None, str] | None:
     (fraction,) = struct.unpack_from("<d", payload)
     message = " ".join(payload[8:].decode("utf-8", "replace").replace("\0", "�").split())[:_MESSAGE_CHARS]
     return None if isnan(fraction) else min(1.0, max(0.0, fraction)), message
+
+
+def read_wanted(payload: bytes) -> tuple[str, int | None] | None:
+    """A host in one line, and its port; None for what names no host."""
+    host, _, port = payload.decode("utf-8", "replace").partition("\0")
+    shown = "".join(one if one.isprintable() and one != " " else "�" for one in host)[:_HOST_CHARS]
+    number = int(port) if re.fullmatch(r"[0-9]{1,5}", port) else 0
+    return (shown, number if 0 < number < 65536 else None) if shown else None
 
 
 def is_json(text: bytes | bytearray) -> bool:

@@ -1,10 +1,12 @@
 """What a script hands over by its end: what its harness told, the result among it, and its artifacts."""
 
 import os
+import time
 
 from automa.sdk import attempts
 from automa.sdk.runs import RunSpec
 from automa_sandbox.artifacts import Collected, collect, open_folder
+from automa_sandbox.egress.refusals import NO_NETWORK, Refusal
 from automa_sandbox.frames import Frames, is_json
 from automa_sandbox.masking import Mask
 
@@ -43,6 +45,15 @@ class Harvest:
             os.fdatasync(file.fileno())
         draft.rename(path)  # made durable with the exit record, which is in the same folder
         return True
+
+    def keep_wanted(self) -> list[str]:
+        """List what it had no network for, and say it. With a proxy, that is the proxy's to tell."""
+        if self.frames.wanted is None or self._spec.network.mode != "none":
+            return []
+        host, port = self.frames.wanted
+        one = Refusal(self._mask.host(host), port, NO_NETWORK, 1, time.time())
+        attempts.write_atomically(self._spec.attempt_dir / attempts.EGRESS, [one.to_json()])
+        return [f"Refused: {one}."]
 
     def collect(self) -> Collected:
         """Whatever goes wrong here, how the run ended stays what it is."""

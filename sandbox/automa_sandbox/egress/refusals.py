@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 MOST = 100
+NO_NETWORK = "this script has no network"
 _REASON_CHARS = 300
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONFIG_FD = 3
 FRAMES_FD = 4
-READY, VALUE, NOTE, EXIT, MORE, LIMIT = 1, 2, 3, 4, 7, 8
+READY, VALUE, NOTE, EXIT, MORE, LIMIT, WANTED = 1, 2, 3, 4, 7, 8, 9
 EMFILE = 24
 PIECE_BYTES = 4000
 HARNESS = "/automa"
@@ -315,6 +315,8 @@ def report(error: BaseException, frames: Frames) -> int:
     limit = limit_of(error)
     if limit is not None:
         frames.send(LIMIT, limit)
+    if "socket" in sys.modules:
+        tell_wanted(error, frames)
     try:
         sys.excepthook(type(error), error, trace)
     except SystemExit as ending:
@@ -334,6 +336,16 @@ def limit_of(error: BaseException) -> "bytes | None":
             return b"open_files"
         cause = getattr(cause, "__cause__", None)
     return None
+
+
+def tell_wanted(error: BaseException, frames: Frames) -> None:
+    """Where it wanted to go, if it ended by having no network."""
+    try:
+        found = harness_module("wanted").wanted(error)
+    except BaseException:  # the script has made something else of its errors
+        return
+    if found is not None:
+        frames.send(WANTED, found)
 
 
 def text_of(value: "Any") -> str:

@@ -16,9 +16,11 @@ from automa_sandbox.frames import (
     PROGRESS,
     READY,
     VALUE,
+    WANTED,
     Frames,
     is_json,
     read_progress,
+    read_wanted,
 )
 
 
@@ -40,6 +42,28 @@ class TestFeed:
                 frames.feed(data[at : at + size])
             assert (frames.ready, frames.value, frames.note, frames.exit_code) == (True, b"[1]", "a b", 3)
             assert not frames.broken
+
+    @pytest.mark.parametrize(
+        ("said", "wanted"),
+        [
+            (b"example.com\x00443", ("example.com", 443)),
+            (b"example.com\0", ("example.com", None)),
+            (b"example.com", ("example.com", None)),
+            (b"a b\n\xff\x0099999", ("a�b��", None)),
+            (b"\x00443", None),
+        ],
+    )
+    def test_where_a_script_wanted_to_go_is_one_host_and_a_port(
+        self, said: bytes, wanted: tuple[str, int | None] | None
+    ) -> None:
+        frames = Frames(10)
+        frames.feed(frame(WANTED, said))
+        assert frames.wanted == wanted
+
+    @given(st.binary(max_size=2000))
+    def test_whatever_is_said_to_be_wanted_can_be_listed(self, said: bytes) -> None:
+        found = read_wanted(said)
+        assert found is None or (0 < len(found[0]) <= 255 and found[0].isprintable())
 
     def test_a_value_above_the_limit_breaks_the_stream_at_once(self) -> None:
         frames = Frames(10)
