@@ -24,10 +24,18 @@ source_hash = importlib.util.source_hash(sources["automa"])
 flags = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")  # by hash, and not looked at: PEP 552
 files["automa"] = flags + source_hash + marshal.dumps(code)
 files["cache_tag"] = sys.implementation.cache_tag.encode()
+import os, sysconfig
+platform = sysconfig.get_platform()
+try:
+    # Packages for one C library do not work with another, or with an older one.
+    platform += "-" + os.confstr("CS_GNU_LIBC_VERSION").replace(" ", "")
+except (AttributeError, ValueError):
+    platform += "-other"
 answer = {
     "executable": getattr(sys, "_base_executable", None) or sys.executable,
     "prefixes": [sys.base_prefix, sys.base_exec_prefix],
     "version": ".".join(str(n) for n in sys.version_info[:3]),
+    "platform": platform,
     "files": files,
 }
 sys.stdout.buffer.write(marshal.dumps(answer, 2))
@@ -80,13 +88,14 @@ def keep_harness(files: dict[str, bytes], folder: Path) -> Path:
 def answer_kept_in(kept: Path, ask: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
     """What an interpreter answers to QUERY; it is asked once for each harness, and that is kept."""
     sources = question()
+    asks = (QUERY, sources)
     if kept.exists():
         asked, answer = marshal.loads(kept.read_bytes())  # noqa: S302 - what follows wrote it
-        if asked == sources:
+        if asked == asks:
             return answer
     answer = ask(sources)
     draft = kept.with_name(f".{kept.name}.{os.getpid()}")
-    draft.write_bytes(marshal.dumps((sources, answer), 2))
+    draft.write_bytes(marshal.dumps((asks, answer), 2))
     draft.rename(kept)
     return answer
 

@@ -1,27 +1,20 @@
 """An environment of installed packages, as a script sees it."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from automa.sdk.runs import RunState
+from automa.sdk.runs import BuildsEnvironments, Runner, RunState
 from support.lab import Lab
 
-PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-
 
 @pytest.fixture
-def environment(folder: Path, runner_name: str) -> Path:
-    if runner_name == "docker":
-        pytest.skip("packages are installed for one version of Python, and the image may have another")
-    return folder
-
-
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+async def environment(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For the interpreter on which this runner starts scripts, which may be an image's."""
+    assert isinstance(runner, BuildsEnvironments)
+    version = (await runner.find_python(None)).partition("-")[0]
     folder = tmp_path_factory.mktemp("environment")
-    packages = folder / "lib" / PYTHON / "site-packages"
+    packages = folder / "lib" / f"python{version}" / "site-packages"
     (packages / "behind").mkdir(parents=True)
     (packages / "greeting.py").write_text("WORD = 'hello'")
     (packages / "json.py").write_text("raise RuntimeError('stands in for the standard library')")
@@ -58,8 +51,8 @@ print(subprocess.check_output([sys.executable, "-c", "import greeting; print(gre
 """
         assert await lab.see(source, environment=environment) == "from bin\nhello"
 
-    async def test_a_script_cannot_change_what_others_import(self, lab: Lab, folder: Path) -> None:
-        before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    async def test_a_script_cannot_change_what_others_import(self, lab: Lab, environment: Path) -> None:
+        before = {path: path.stat().st_mtime_ns for path in environment.rglob("*")}
         source = """
 import os
 (module,) = [f"{top}/greeting.py" for top, _, names in os.walk("/environment") if "greeting.py" in names]
@@ -73,15 +66,16 @@ for change in (lambda: open(module, "a"), lambda: os.remove(module), lambda: os.
     else:
         print("done")
 """
-        seen = await lab.see(source, environment=folder)
+        seen = await lab.see(source, environment=environment)
         assert "done" not in seen
         assert len(seen.splitlines()) == 7
-        assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+        assert {path: path.stat().st_mtime_ns for path in environment.rglob("*")} == before
 
     async def test_a_pth_file_that_ends_the_interpreter_ends_the_run_and_no_more(
         self, lab: Lab, environment: Path
     ) -> None:
-        (environment / "lib" / PYTHON / "site-packages" / "z.pth").write_text("import sys; sys.exit(3)\n")
+        (packages,) = environment.glob("lib/*/site-packages")
+        (packages / "z.pth").write_text("import sys; sys.exit(3)\n")
         ended = await lab.run("print(1)", environment=environment)
         assert (ended.state, ended.outcome.exit_code) == (RunState.FAILED, 3)
 

@@ -36,8 +36,16 @@ class FakeBuilder:
             raise SandboxFailed("The script requires Python <3; found on this machine: 3.11.7.")
         return self.python
 
+    async def has_python(self, python: str) -> bool:
+        return python == self.python
+
     async def lock_packages(
-        self, requirements: Sequence[str], python: str, order: BuildOrder, uv_lock: str | None = None
+        self,
+        requirements: Sequence[str],
+        python: str,
+        order: BuildOrder,
+        uv_lock: str | None = None,
+        like: str | None = None,
     ) -> str:
         if self.trouble:
             raise self.trouble

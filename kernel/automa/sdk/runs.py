@@ -304,15 +304,28 @@ class BuildsEnvironments(Protocol):
     """
 
     async def find_python(self, requires_python: str | None) -> str:
-        """Names the interpreter and the platform that such scripts run on here: `3.11-linux-x86_64`."""
+        """Names the interpreter and the platform that such scripts run on here: `3.11-linux-x86_64`.
+
+        What has the same name runs the same installed packages. Raises SandboxFailed if none is here.
+        """
+        ...
+
+    async def has_python(self, python: str) -> bool:
+        """Whether an interpreter of that name is here now: one may be upgraded, or vanish."""
         ...
 
     async def lock_packages(
-        self, requirements: Sequence[str], python: str, order: BuildOrder, uv_lock: str | None = None
+        self,
+        requirements: Sequence[str],
+        python: str,
+        order: BuildOrder,
+        uv_lock: str | None = None,
+        like: str | None = None,
     ) -> str:
         """Exact versions with their hashes, as a `requirements.txt`. Requirements are names with versions.
 
-        With a `uv.lock`, whose packages all come from an index, they are those that it says.
+        With a `uv.lock`, whose packages all come from an index, they are those that it says. `like` is the
+        lock for another interpreter: its versions are kept where they fit.
         """
         ...
 

@@ -53,10 +53,15 @@ class Builder:
         self._uv = uv
 
     async def lock(
-        self, requirements: Sequence[str], python: str, order: BuildOrder, uv_lock: str | None = None
+        self,
+        requirements: Sequence[str],
+        python: str,
+        order: BuildOrder,
+        uv_lock: str | None = None,
+        like: str | None = None,
     ) -> str:
         """The lock of these requirements, or what uv has locked already. Raises SandboxFailed."""
-        params = {"requirements": list(requirements), "uv_lock": uv_lock}
+        params = {"requirements": list(requirements), "uv_lock": uv_lock, "like": like}
         collected = await self._attempt(params, python, order)
         try:
             return _text(collected[_LOCK])

@@ -25,6 +25,7 @@ def main(
     requirements: "list[str] | None" = None,
     lock: "str | None" = None,
     uv_lock: "str | None" = None,
+    like: "str | None" = None,
 ) -> None:
     """Leaves `requirements.lock` or `environment.tar` among the artifacts."""
     os.makedirs(WORK)  # noqa: PTH103
@@ -33,13 +34,15 @@ def main(
     if uv_lock is not None:
         take_over(uv_lock)
     elif lock is None:
-        make_lock("\n".join(requirements or ()), source)
+        make_lock("\n".join(requirements or ()), source, like)
     else:
         install(lock, source)
 
 
-def make_lock(requirements: str, source: "tuple[str, ...]") -> None:
+def make_lock(requirements: str, source: "tuple[str, ...]", like: "str | None") -> None:
     write(REQUIREMENTS, requirements)
+    if like is not None:  # uv keeps the versions of an output that is there, where they fit
+        write(LOCK, like)
     pip("compile", "--no-header", "--no-annotate", "--generate-hashes", *source, REQUIREMENTS, "-o", LOCK)
     shutil.copyfile(LOCK, f"{os.environ['AUTOMA_ARTIFACTS']}/{LOCK}")
 
@@ -77,6 +80,9 @@ def uv(*command: str) -> None:
     general = ("--no-config", "--no-progress", "--no-python-downloads", "--cache-dir", "/work/cache")
     # What is locked is written to a file, and to the output, too.
     quiet = subprocess.DEVNULL if "-o" in command else None
-    done = subprocess.run([UV, *general, *command], stdout=quiet, check=False)
+    try:
+        done = subprocess.run([UV, *general, *command], stdout=quiet, check=False)
+    except OSError as error:  # the program is the server's: an image may have another C library
+        sys.exit(f"uv does not start here: {error}")
     if done.returncode != 0:
         sys.exit(f"uv {command[0]} {command[1]} ended with exit code {done.returncode}")

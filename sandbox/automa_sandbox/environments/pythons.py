@@ -5,7 +5,7 @@ import re
 import subprocess
 import sysconfig
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
@@ -27,30 +27,33 @@ _LEAST = (3, 9)
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """An interpreter of this machine."""
+    """An interpreter of this machine, or of an image."""
 
     path: str
     version: str
+    platform: str = field(default_factory=sysconfig.get_platform)
+
+    stamp: tuple[int, ...] | None = field(default=None, compare=False)
+    """Tells its file from another one at the same path, as an upgrade leaves it."""
+
+    def is_unchanged(self) -> bool:
+        return self.stamp is not None and self.stamp == _stamp(self.path)
 
     @property
     def tag(self) -> str:
-        return tag(self.version)
+        """What packages are built for: `3.11-linux-x86_64`. The last part of a version does not matter."""
+        major, minor, *_ = self.version.split(".")
+        return f"{major}.{minor}-{self.platform}"
 
 
-def tag(version: str) -> str:
-    """What packages are built for: `3.11-linux-x86_64`. They do not depend on the last part of a version."""
-    major, minor, *_ = version.split(".")
-    return f"{major}.{minor}-{sysconfig.get_platform()}"
-
-
-def choose(wanted: str | None, pythons: Sequence[Python]) -> Python:
+def choose(wanted: str | None, pythons: Sequence[Python], where: str = "on this machine") -> Python:
     """The first that satisfies `requires-python`. Raises SandboxFailed, naming all."""
     specifiers = SpecifierSet(wanted or "")
     for python in pythons:
         if specifiers.contains(python.version, prereleases=True):
             return python
     found = ", ".join(python.version for python in pythons)
-    raise SandboxFailed(f"The script requires Python {wanted}; found on this machine: {found}.")
+    raise SandboxFailed(f"The script requires Python {wanted}; found {where}: {found}.")
 
 
 def find(named: Iterable[Path] = ()) -> list[Python]:
@@ -83,7 +86,17 @@ def _ask(path: str) -> Python | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     lines = done.stdout.split("\n")
-    return Python(lines[1], lines[0]) if done.returncode == 0 and len(lines) > 1 else None
+    if done.returncode != 0 or len(lines) < 2:
+        return None
+    return Python(lines[1], lines[0], stamp=_stamp(lines[1]))
+
+
+def _stamp(path: str) -> tuple[int, ...] | None:
+    try:
+        about = os.stat(path)  # noqa: PTH116 - a link may lead to it
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from automa.sdk.errors import SandboxFailed
-from automa_sandbox.environments.pythons import Python, choose, find, tag
+from automa_sandbox.environments.pythons import Python, choose, find
 
 OURS, NEWER = (
     Python("/usr/bin/python3.11", "3.11.2"),
@@ -28,7 +28,9 @@ class TestChoose:
             choose("<3", [OURS, NEWER])
 
     def test_packages_are_for_a_minor_version_and_a_platform(self) -> None:
-        assert tag("3.11.2") == tag("3.11.9") != tag("3.12.2")
+        tags = [Python("/x", version).tag for version in ("3.11.2", "3.11.9", "3.12.2")]
+        assert tags[0] == tags[1] != tags[2]
+        assert Python("/x", "3.11.2", "linux-x86_64-glibc2.36").tag == "3.11-linux-x86_64-glibc2.36"
 
 
 class TestFind:

@@ -5,7 +5,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,20 +15,20 @@ from automa.sdk.checks import Advice
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.machine import Machine
 from automa.sdk.plugin import PluginContext
-from automa.sdk.runs import NO_SECRETS, BuildOrder, Enforcement, RunSpec
+from automa.sdk.runs import NO_SECRETS, Enforcement, RunSpec
+from automa_sandbox.environments.installs import InstallsPackages
 from automa_sandbox.execution import ShimExecution
 from automa_sandbox.link import HostLink
 from automa_sandbox.runner import HostOrder, ShimRunner
 from automa_sandbox.settings import SandboxSettings, settings_of
 
 if TYPE_CHECKING:
-    from automa_sandbox.environments.build import Builder
     from automa_sandbox.environments.pythons import Python
 
 _HOST = "automa_sandbox.runners.bubblewrap.host"
 
 
-class BubblewrapRunner(ShimRunner):
+class BubblewrapRunner(InstallsPackages, ShimRunner):
     """Runs scripts under bubblewrap."""
 
     name = "bubblewrap"
@@ -37,9 +37,9 @@ class BubblewrapRunner(ShimRunner):
         self, data_dir: Path, python: Path | None = None, settings: SandboxSettings | None = None
     ) -> None:
         super().__init__(data_dir)
-        self._pythons: list[Python] = []
-        self._others: dict[str, BubblewrapRunner] = {}
+        self._others: dict[str, tuple[Python, BubblewrapRunner]] = {}
         """Runners of the same kind for other interpreters, each with a host of its own."""
+        self._choosing = asyncio.Lock()
         self._python = str(python or sys.executable)
         self._settings = settings or SandboxSettings()
 
@@ -75,7 +75,7 @@ class BubblewrapRunner(ShimRunner):
 
     async def close(self) -> None:
         """Let the hosts end. Live attempts go on."""
-        for other in self._others.values():
+        for _, other in self._others.values():
             await other.close()
         await super().close()
 
@@ -88,6 +88,13 @@ class BubblewrapRunner(ShimRunner):
             return choose(requires_python, [own]).tag
         return choose(requires_python, [own, *await self._look_for_pythons()]).tag
 
+    async def has_python(self, python: str) -> bool:
+        try:
+            await self._of(python)
+        except SandboxFailed:
+            return False
+        return True
+
     async def _own_python(self) -> "Python":
         from automa_sandbox.environments.pythons import Python
 
@@ -97,39 +104,32 @@ class BubblewrapRunner(ShimRunner):
     async def _look_for_pythons(self) -> "list[Python]":
         from automa_sandbox.environments.pythons import find
 
-        self._pythons = await asyncio.to_thread(find, self._settings.pythons)
-        return self._pythons
+        return await asyncio.to_thread(find, self._settings.pythons)
 
     async def _of(self, python: str) -> "BubblewrapRunner":
-        """The runner for this interpreter. Raises SandboxFailed if that is gone."""
-        if python in self._others:
-            return self._others[python]
+        """The runner for this interpreter. Raises SandboxFailed if that is gone, also under its host."""
         if (await self._own_python()).tag == python:
             return self
-        for known in (self._pythons, await self._look_for_pythons()):
-            for found in known:
+        async with self._choosing:
+            known = self._others.get(python)
+            if known is not None and known[0].is_unchanged():
+                return known[1]
+            for found in await self._look_for_pythons():
                 if found.tag == python:
+                    await self._let_go(python)
                     folder, path = self._data_dir / f"python-{python}", Path(found.path)
                     made = BubblewrapRunner(folder, path, self._settings)
-                    return self._others.setdefault(python, made)
+                    self._others[python] = found, made
+                    return made
+            await self._let_go(python)
         raise SandboxFailed(
             f"Python {python}, for which the packages are installed, is gone from this machine."
         )
 
-    async def lock_packages(
-        self, requirements: Sequence[str], python: str, order: BuildOrder, uv_lock: str | None = None
-    ) -> str:
-        """Exact versions with hashes. Raises SandboxFailed."""
-        return await self._builder().lock(requirements, python, order, uv_lock)
-
-    async def build_environment(self, lock: str, python: str, order: BuildOrder, target: Path) -> int:
-        """Installed packages for `RunSpec.environment`. Raises SandboxFailed."""
-        return await self._builder().build(lock, python, order, target)
-
-    def _builder(self) -> "Builder":
-        from automa_sandbox.environments.build import Builder, find_uv
-
-        return Builder(self, find_uv())
+    async def _let_go(self, python: str) -> None:
+        """Its host knows an interpreter that is no more; live attempts go on."""
+        if known := self._others.pop(python, None):
+            await known[1].close()
 
     async def _host_of(self, attempt_dir: Path) -> HostLink:
         with suppress(OSError, ValueError, LookupError, TypeError, SandboxFailed):

@@ -4,20 +4,26 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automa.sdk.checks import Advice
 from automa.sdk.errors import SandboxFailed, SandboxUnavailable
 from automa.sdk.machine import Machine
 from automa.sdk.plugin import PluginContext
-from automa.sdk.runs import Enforcement, RunSpec
+from automa.sdk.runs import NO_SECRETS, Enforcement, RunSpec
+from automa_sandbox.environments.installs import InstallsPackages
+from automa_sandbox.execution import ShimExecution
 from automa_sandbox.runner import HostOrder, ShimRunner
 from automa_sandbox.settings import DockerSettings, settings_of
+
+if TYPE_CHECKING:
+    from automa_sandbox.environments.pythons import Python
 
 _HOST = "automa_sandbox.runners.docker.host"
 
 
-class DockerRunner(ShimRunner):
-    """Runs scripts in containers."""
+class DockerRunner(InstallsPackages, ShimRunner):
+    """Runs scripts in containers. Packages are for the interpreter of the image, and installed by it."""
 
     name = "docker"
 
@@ -44,6 +50,29 @@ class DockerRunner(ShimRunner):
         from automa_sandbox.checks.why import of_docker
 
         return of_docker(enforcement)
+
+    async def start(self, spec: RunSpec, secrets: Mapping[str, str] = NO_SECRETS) -> ShimExecution:
+        """Begin one attempt. Raises SandboxFailed for packages that are for another interpreter."""
+        if spec.python is not None and not await self.has_python(spec.python):
+            raise SandboxFailed(
+                f"The packages are for Python {spec.python}; the image has {(await self._python()).tag}."
+            )
+        return await super().start(spec, secrets)
+
+    async def find_python(self, requires_python: str | None) -> str:
+        """That of the image. Raises SandboxFailed if it is another one than the script requires."""
+        from automa_sandbox.environments.pythons import choose
+
+        return choose(requires_python, [await self._python()], "in the image").tag
+
+    async def has_python(self, python: str) -> bool:
+        return (await self._python()).tag == python
+
+    async def _python(self) -> "Python":
+        from automa_sandbox.environments.pythons import Python
+
+        found = await self.found()
+        return Python(found["python"], found["python_version"], found["python_platform"])
 
     def refuse(self, spec: RunSpec) -> None:
         if spec.network.mode == "allow" and os.geteuid() != 0:

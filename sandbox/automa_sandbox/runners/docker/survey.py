@@ -65,6 +65,7 @@ def _plan(
         "image_id": image_id,
         "python": plan.executable,
         "python_version": answer["version"],
+        "python_platform": answer["platform"],
         "runtime": runtime or str(about.get("DefaultRuntime", "")),
         "runtimes": ", ".join(sorted(about.get("Runtimes", {}))),
         "cgroups": f"v{about.get('CgroupVersion', '1')}",
