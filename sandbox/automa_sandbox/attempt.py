@@ -35,21 +35,27 @@ _HELD_HERE: dict[str, Enforcement] = {
 """The limits that no sandbox has to know: an attempt holds to them itself, wherever it runs."""
 
 
-class Cancel(Protocol):
-    """Somebody asks for the end: `descriptor` becomes readable, and `came` is true."""
+class Cancellation(Protocol):
+    """Somebody asks for the end: one of `descriptors` becomes readable, and once heard, `came` is true."""
 
     came: bool
-    descriptor: int
+
+    @property
+    def descriptors(self) -> list[int]: ...
+
+    def hear(self, descriptor: int) -> bool:
+        """Take what has come there; False if nothing more will."""
+        ...
 
 
 class Attempt:
     """Runs to its end; what is to be known afterwards is in the Outcome and on disk."""
 
-    def __init__(self, sandbox: Sandbox, spec: RunSpec, cancel: Cancel, mask: Mask) -> None:
+    def __init__(self, sandbox: Sandbox, spec: RunSpec, cancellation: Cancellation, mask: Mask) -> None:
         self.spec = spec
         self.started_at: float | None = None
         self._sandbox = sandbox
-        self._cancel = cancel
+        self._cancellation = cancellation
         self._began = time.monotonic()
         self._writer = LogWriter(spec.attempt_dir)
         self._mask = mask
@@ -87,7 +93,8 @@ class Attempt:
         self._loop.add(sandbox.frames, self._read_frames)
         self._loop.add(sandbox.stdout, self._read_stdout)
         self._loop.add(sandbox.stderr, self._read_stderr)
-        self._loop.add(self._cancel.descriptor, self._take_signal)
+        for descriptor in self._cancellation.descriptors:
+            self._loop.lend(descriptor, self._hear_of_cancellation)
         if sandbox.gate is not None:
             sandbox.gate.report(self._loop, self._say, self._mask)
         if self.spec.network.mode == "host":
@@ -205,10 +212,10 @@ class Attempt:
             self._loop.drop(descriptor)
         return data
 
-    def _take_signal(self, descriptor: int) -> None:
-        with suppress(BlockingIOError):
-            os.read(descriptor, 64)
-        if self._cancel.came:
+    def _hear_of_cancellation(self, descriptor: int) -> None:
+        if not self._cancellation.hear(descriptor):  # the server has gone; the run goes on
+            self._loop.drop(descriptor)
+        if self._cancellation.came:
             self._end("cancel")
 
     def _tied_process_ended(self, descriptor: int) -> None:
@@ -277,8 +284,9 @@ class Attempt:
             self._sandbox.gate.close()
         self._pump.close()
         self._progress.write()
-        self._hints.flush()
+        self._hints.close()
         self._sandbox.remove()
+        self._loop.close()
         return self._outcome(end, usage, has_result, collected)
 
     def _seen(self, usage: Usage) -> Seen:

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from automa.sdk.runs import Limits, Usage
@@ -15,7 +16,7 @@ LEAF = "automa-server"
 PREFIX = "automa-"
 """What the groups of every installation are called, before something of their own."""
 _RUN = "run-"
-"""The group of a run, before the process number of its shim."""
+"""The group of a run, before the process number of its shim and how many that has had before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +166,14 @@ def counters_of(pid: int) -> Counters | None:
     return None if unified is None else Counters(2, {"memory": unified})
 
 
+_numbers = count()
+
+
 class Group(Counters):
     """The groups of one run, one per folder of the hierarchy."""
 
     def __init__(self, hierarchy: Hierarchy) -> None:
-        name = f"{_RUN}{os.getpid()}"
+        name = f"{_RUN}{os.getpid()}-{next(_numbers)}"
         super().__init__(hierarchy.version, {key: parent / name for key, parent in hierarchy.parents.items()})
         self._folders = list(dict.fromkeys(self._at.values()))
         self.limits_cpu = False
@@ -257,7 +261,7 @@ def _remove_inner(parent: Path) -> None:
     """The groups of dead shims. The kernel refuses to remove one that still holds a process."""
     with suppress(OSError):
         for folder in parent.glob(f"{_RUN}*"):
-            shim = folder.name.removeprefix(_RUN)
+            shim = folder.name.removeprefix(_RUN).partition("-")[0]
             if not Path(f"/proc/{shim}").exists():
                 with suppress(OSError):
                     folder.rmdir()

@@ -39,9 +39,12 @@ class Hints:
         if self._due is not None and self._due <= now:
             self._send(now)
 
-    def flush(self) -> None:
+    def close(self) -> None:
+        """Say what is left to say."""
         if self._due is not None:
             self._send(time.monotonic())
+        if self._sender is not None:
+            self._sender.close()
 
     def _send(self, now: float) -> None:
         if self._sender is None:

@@ -1,7 +1,7 @@
-"""The host: a small warm process that forks a shim for each attempt. It ends when its server does.
+"""The host: a small warm process that forks shims and gives them attempts. It ends when its server does.
 
 Single-threaded and standard library only, so that a fork is cheap and safe. Its lock tells a new host that
-every shim of an older one has claimed its attempt or never will: shims hold it until they have.
+every attempt that an older one gave away has been claimed or never will be: it travels with the attempt.
 """
 
 import fcntl
@@ -14,19 +14,23 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from automa.sdk.attempts import start_time_of
 from automa_sandbox import orders
-from automa_sandbox.shim import Stand, serve_one
+from automa_sandbox.shim import FREE, Stand
+from automa_sandbox.shim import serve as serve_attempts
 
 LOCK = "host.lock"
 _QUIET_MS = 25
-"""They are made when nobody has asked for anything for so long: starts come first."""
+"""Spares are made when nobody has asked for anything for so long: starts come first."""
+_SURPLUS_MS = 1000
+"""What a burst of runs leaves over goes when nothing has happened for so long."""
+_WORD_BYTES = 64
 
 
 class Unusable(Exception):
@@ -39,8 +43,12 @@ class Workshop(Protocol):
     found: dict[str, str]
     """What to tell about this machine."""
 
-    def stand(self) -> Stand:
-        """In a shim: prepare for the attempt that will come."""
+    def tools(self) -> Sequence[int]:
+        """Descriptors that a shim needs to prepare; it gets copies each time."""
+        ...
+
+    def stand(self, tools: Sequence[int]) -> Stand:
+        """In a shim: prepare for the attempt that will come, with what was lent for it."""
         ...
 
     def ended(self, pid: int) -> None:
@@ -89,11 +97,10 @@ def _wake(_number: int, _frame: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Shim:
-    """A shim that waits for its attempt. A child that nobody has waited for keeps its number."""
+    """A child that nobody has waited for keeps its number. It ends when our end of its socket is closed."""
 
     pid: int
-    handle: int
-    orders: int
+    socket: socket.socket
 
 
 class _Host:
@@ -101,40 +108,54 @@ class _Host:
         self._control = control
         self._lock = lock
         self._workshop = workshop
-        self._spares: list[_Shim] = []
         self._wanted_spares = spares
+        self._shims: dict[int, _Shim] = {}
+        """All that live, by the number of our socket's descriptor."""
+        self._free: deque[_Shim] = deque()
+        """Those that wait for an attempt, the one that has had the most time to prepare first."""
         self._wakeup, self._wakeup_end = os.pipe()
         for descriptor in (self._wakeup, self._wakeup_end):
             os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _wake)
+        self._poll = select.poll()
+        for descriptor in (self._control.fileno(), self._wakeup):
+            self._poll.register(descriptor, select.POLLIN)
 
     def serve(self) -> None:
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(self._wakeup, select.POLLIN)
         while True:
-            missing = len(self._spares) < self._wanted_spares
-            ready = poll.poll(_QUIET_MS if missing else None)
+            ready = self._poll.poll(self._patience_ms())
             if not ready:
-                self._add_spare()
-            for descriptor, _ in ready:
+                self._mend_spares()
+            for descriptor, events in ready:
                 if descriptor == self._wakeup:
                     self._reap()
-                elif not self._answer():
+                elif descriptor in self._shims:
+                    self._hear(self._shims[descriptor])
+                elif descriptor == self._control.fileno() and not self._hear_server(events):
                     return
 
     def clean_up(self) -> None:
         """Let the spares end and remove what no run needs any more; the lock is still ours."""
-        for shim in self._spares:
-            os.close(shim.orders)
-        for shim in self._spares:
-            os.waitpid(shim.pid, 0)
+        for shim in self._shims.values():
+            shim.socket.close()
+        for shim in self._free:
+            with suppress(ChildProcessError):  # it had ended before
+                os.waitpid(shim.pid, 0)
         self._workshop.close()
 
-    def _add_spare(self) -> None:
+    def _patience_ms(self) -> int | None:
+        """How long nothing must happen until there are more spares, or fewer."""
+        if len(self._free) < self._wanted_spares:
+            return _QUIET_MS
+        return _SURPLUS_MS if len(self._free) > self._wanted_spares else None
+
+    def _mend_spares(self) -> None:
+        if len(self._free) > self._wanted_spares:
+            self._forget(self._free.popleft())
+            return
         try:
-            self._spares.append(self._fork())
+            self._free.append(self._fork())
         except OSError:  # the next start tells whoever asks for it
             time.sleep(_QUIET_MS / 1000)
 
@@ -145,75 +166,97 @@ class _Host:
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
                 self._workshop.ended(pid)
 
+    def _hear(self, shim: _Shim) -> None:
+        """It is free for another attempt, or it has ended."""
+        try:
+            is_free = shim.socket.recv(_WORD_BYTES) == FREE
+            if is_free:
+                self._lend_tools(shim)
+        except OSError:
+            is_free = False
+        if is_free:
+            self._free.append(shim)
+        else:
+            self._forget(shim)
+
+    def _forget(self, shim: _Shim) -> None:
+        self._poll.unregister(shim.socket.fileno())
+        del self._shims[shim.socket.fileno()]
+        with suppress(ValueError):
+            self._free.remove(shim)
+        shim.socket.close()
+
+    def _hear_server(self, events: int) -> bool:
+        """Answer it; False when it is gone. What it had still asked for is left to the next one."""
+        return not events & select.POLLHUP and self._answer()
+
     def _answer(self) -> bool:
         """Take one request and give it to a shim; False when the server is gone."""
         request = orders.receive(self._control)
         if request is None:
             return False
-        answer: dict[str, Any] = {"id": request["id"]}
-        handles: list[int] = []
+        body, _ = request
+        answer: dict[str, Any] = {"id": body["id"]}
+        lines: list[int] = []
         try:
-            shim = self._hand_over(orders.encode(request))
-            handles.append(shim.handle)
-            answer |= {"pid": shim.pid, "start_time": start_time_of(shim.pid)}
+            lines.append(self._hand_over(body))
         except OSError as error:
             answer["error"] = f"no process could be started: {error.strerror}"
         try:
-            socket.send_fds(self._control, [json.dumps(answer).encode()], handles)
+            socket.send_fds(self._control, [json.dumps(answer).encode()], lines)
         except OSError:  # the server has just gone; its next one adopts the shim
             return False
         finally:
-            for handle in handles:
-                os.close(handle)
+            for line in lines:
+                os.close(line)
         return True
 
-    def _hand_over(self, order: bytes) -> _Shim:
-        """Give an attempt to a spare shim, or to a new one if there is none that lives."""
-        while self._spares:
-            shim = self._spares.pop()
-            try:
-                _order(shim, order)
-            except BrokenPipeError:
-                os.close(shim.handle)
-            else:
-                return shim
-        shim = self._fork()
-        _order(shim, order)
-        return shim
+    def _hand_over(self, order: dict[str, Any]) -> int:
+        """Give an attempt to a free shim, or to a new one if there is none that lives; the line to it."""
+        while self._free:
+            with suppress(OSError):  # it has just ended, which its socket will tell, too
+                return self._give(self._free.popleft(), order)
+        return self._give(self._fork(), order)
+
+    def _give(self, shim: _Shim, order: dict[str, Any]) -> int:
+        """The line is made when there is a shim: a later one would inherit it."""
+        server_end, shim_end = socket.socketpair()
+        with server_end, shim_end:
+            orders.send(shim.socket, order, (self._lock, shim_end.fileno()))
+            return server_end.detach()
 
     def _fork(self) -> _Shim:
-        order_pipe, orders_end = os.pipe()
-        try:
-            pid = os.fork()
-        except OSError:
-            os.close(order_pipe)
-            os.close(orders_end)
-            raise
-        if pid == 0:
-            os.close(orders_end)
-            self._become_shim(order_pipe)
-        os.close(order_pipe)
-        return _Shim(pid, os.pidfd_open(pid), orders_end)
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if pid == 0:
+                self._become_shim(ours, its)
+        shim = _Shim(pid, ours)
+        self._shims[ours.fileno()] = shim
+        self._poll.register(ours.fileno(), select.POLLIN)
+        with suppress(OSError):  # it is told by its socket that it has ended
+            self._lend_tools(shim)
+        return shim
 
-    def _become_shim(self, order_pipe: int) -> NoReturn:
+    def _lend_tools(self, shim: _Shim) -> None:
+        orders.send(shim.socket, {}, self._workshop.tools())
+
+    def _become_shim(self, ours: socket.socket, its: socket.socket) -> NoReturn:
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
-            self._control.close()
-            # A spare ends when the last other end of its pipe is closed: the host's.
-            others = [end for shim in self._spares for end in (shim.orders, shim.handle)]
-            for descriptor in (self._wakeup, self._wakeup_end, *others):
+            # A shim ends when the last other end of its socket is closed: the host's.
+            for end in (ours, self._control, *(shim.socket for shim in self._shims.values())):
+                end.close()
+            for descriptor in (self._wakeup, self._wakeup_end, self._lock):
                 os.close(descriptor)
-            serve_one(self._workshop.stand, order_pipe, release_lock=lambda: os.close(self._lock))
+            serve_attempts(self._workshop.stand, its)
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()
         finally:
             os._exit(0)
-
-
-def _order(shim: _Shim, order: bytes) -> None:
-    try:
-        orders.write(shim.orders, order)
-    finally:
-        os.close(shim.orders)

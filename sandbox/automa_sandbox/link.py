@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,15 +32,6 @@ class HostGone(Exception):
     """The host ended before it answered: the attempt may have a shim or not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forked:
-    """A shim that the host has just forked."""
-
-    pid: int
-    start_time: int
-    handle: int
-
-
 class HostLink:
     """One host process and the socket to it. Made by `open`, of no use any more once `is_gone`."""
 
@@ -50,7 +40,7 @@ class HostLink:
         self._control = control
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[dict[str, str]] = self._loop.create_future()
-        self._waiting: dict[int, asyncio.Future[Forked]] = {}
+        self._waiting: dict[int, asyncio.Future[int]] = {}
         self._last_id = 0
         self._may_send = asyncio.Lock()
         self.is_gone = False
@@ -104,11 +94,14 @@ class HostLink:
                 "Another server's sandbox host does not end; nothing was started."
             ) from None
 
-    async def fork_shim(self, attempt_dir: Path, secrets: Mapping[str, str] = NO_SECRETS) -> Forked:
-        """Ask for a shim. Raises SandboxFailed if there is none, HostGone if nobody knows."""
+    async def start(self, attempt_dir: Path, secrets: Mapping[str, str] = NO_SECRETS) -> int:
+        """Have a shim take the attempt; the line to it.
+
+        Raises SandboxFailed if none does, HostGone if nobody knows.
+        """
         self._last_id += 1
         number = self._last_id
-        answer: asyncio.Future[Forked] = self._loop.create_future()
+        answer: asyncio.Future[int] = self._loop.create_future()
         self._waiting[number] = answer
         try:
             order = {"id": number, "attempt_dir": str(attempt_dir), "secrets": dict(secrets)}
@@ -148,11 +141,11 @@ class HostLink:
 
     def _receive(self) -> None:
         try:
-            data, handles, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 1)
+            data, lines, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 1)
         except BlockingIOError:
             return
         except OSError:
-            data, handles = b"", []
+            data, lines = b"", []
         if not data:
             self._lose()
             return
@@ -160,7 +153,7 @@ class HostLink:
         if "ready" in message:
             self._take_ready(message)
         else:
-            self._take_answer(message, handles)
+            self._take_answer(message, lines)
 
     def _take_ready(self, message: dict[str, Any]) -> None:
         if self._ready.done():
@@ -170,15 +163,15 @@ class HostLink:
         else:
             self._ready.set_exception(SandboxUnavailable(message["reason"]))
 
-    def _take_answer(self, message: dict[str, Any], handles: list[int]) -> None:
+    def _take_answer(self, message: dict[str, Any], lines: list[int]) -> None:
         answer = self._waiting.get(message["id"])
         if answer is None or answer.done():  # whoever asked has given up; the run goes on
-            for handle in handles:
-                os.close(handle)
-        elif "error" in message or not handles:
+            for line in lines:
+                os.close(line)
+        elif "error" in message or not lines:
             answer.set_exception(SandboxFailed(f"The sandbox did not start: {message.get('error')}"))
         else:
-            answer.set_result(Forked(message["pid"], message["start_time"], handles[0]))
+            answer.set_result(lines[0])
 
     def _reap(self) -> None:
         self._loop.remove_reader(self._handle)

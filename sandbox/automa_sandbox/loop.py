@@ -14,6 +14,7 @@ class Loop:
         self._poll = select.poll()
         self._callbacks: dict[int, Callback] = {}
         self._paused: set[int] = set()
+        self._lent: set[int] = set()
 
     def add(self, descriptor: int, callback: Callback) -> None:
         """Watch a descriptor, which is made non-blocking and becomes the loop's own."""
@@ -21,15 +22,28 @@ class Loop:
         self._callbacks[descriptor] = callback
         self._poll.register(descriptor, select.POLLIN)
 
+    def lend(self, descriptor: int, callback: Callback) -> None:
+        """Watch a descriptor that stays whoever's it is, and is not closed here."""
+        self.add(descriptor, callback)
+        self._lent.add(descriptor)
+
     def is_watched(self, descriptor: int) -> bool:
         return descriptor in self._callbacks
 
     def drop(self, descriptor: int) -> None:
-        """Stop watching it, and close it."""
+        """Stop watching it, and close it if it is the loop's own."""
         self.resume(descriptor)
         self._poll.unregister(descriptor)
         del self._callbacks[descriptor]
-        os.close(descriptor)
+        if descriptor in self._lent:
+            self._lent.discard(descriptor)
+        else:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        for descriptor in list(self._callbacks):
+            self.drop(descriptor)
 
     def pause(self, descriptor: int) -> None:
         """Call nobody back for it, until `resume`, and leave it open."""

@@ -1,17 +1,19 @@
 """What a server tells its host, and the host a shim: which attempt to start, and with which secrets.
 
-It may be larger than a message of the socket or a pipe takes at once, and it exists in memory only.
+It may be larger than a message of the socket takes at once, and it exists in memory only.
 """
 
 import json
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 PIECE_BYTES = 32 * 1024
 _SIZE = struct.Struct("<Q")
+_MOST_DESCRIPTORS = 4
+_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def encode(body: dict[str, Any]) -> bytes:
@@ -28,32 +30,27 @@ def decode(message: bytes) -> dict[str, Any] | None:
 
 
 def pieces(message: bytes) -> Iterator[bytes]:
-    """The message as packets of a socket."""
+    """The message as packets of a SOCK_SEQPACKET socket."""
     for start in range(0, len(message), PIECE_BYTES):
         yield message[start : start + PIECE_BYTES]
 
 
-def receive(control: socket.socket) -> dict[str, Any] | None:
-    """The next message that was sent in pieces; None if whoever sends is gone."""
-    message = b""
+def send(to: socket.socket, body: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    """A message, and copies of these descriptors with it. Raises OSError if nobody is there to take it."""
+    for piece in pieces(encode(body)):
+        socket.send_fds(to, [piece], descriptors)
+        descriptors = ()
+
+
+def receive(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """The next message and what came with it; None if whoever sends is gone."""
+    message, descriptors = b"", list[int]()
     while (body := decode(message)) is None:
-        piece = control.recv(PIECE_BYTES)
+        piece, found, _, _ = socket.recv_fds(control, PIECE_BYTES, _MOST_DESCRIPTORS, _CLOSE_ON_EXEC)
+        descriptors += found
         if not piece:
+            for descriptor in descriptors:
+                os.close(descriptor)
             return None
         message += piece
-    return body
-
-
-def read(pipe: int) -> dict[str, Any] | None:
-    """The message of a pipe through which nothing else comes; None if it is not whole."""
-    message = b""
-    while piece := os.read(pipe, PIECE_BYTES):
-        message += piece
-    return decode(message)
-
-
-def write(pipe: int, message: bytes) -> None:
-    """All of it. Raises BrokenPipeError."""
-    view = memoryview(message)
-    while view:
-        view = view[os.write(pipe, view) :]
+    return body, descriptors

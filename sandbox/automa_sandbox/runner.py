@@ -78,14 +78,14 @@ class ShimRunner:
         for _ in range(2):
             link = await self._host()
             try:
-                forked = await link.fork_shim(spec.attempt_dir, secrets)
+                line = await link.start(spec.attempt_dir, secrets)
             except HostGone:
                 # Once a new host has the lock, the attempt has been claimed or never will be.
                 adopted = await self._adopt_after_loss(spec)
                 if adopted is not None:
                     return adopted
             else:
-                return ShimExecution(forked.handle)
+                return ShimExecution(line)
         raise SandboxFailed("The sandbox host ended twice while it started this run.")
 
     async def adopt(self, attempt_dir: Path) -> ShimExecution | None:

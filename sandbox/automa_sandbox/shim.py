@@ -1,10 +1,13 @@
-"""The shim: a process of its own for each attempt, from the claim to the exit record, whatever happens.
+"""The shim: a process that sees an attempt from its claim to its exit record, whatever happens.
 
-It is forked before there is an attempt for it, so that a start need not wait for its preparations.
+It is forked, and prepared, before there is an attempt for it, so that a start need not wait for either; and
+after one that went well it serves another. One attempt at a time: whose supervisor it is tells `shim.json`.
 """
 
 import os
-from collections.abc import Callable, Mapping
+import resource
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +15,13 @@ from automa.sdk import attempts
 from automa.sdk.runs import RunSpec
 from automa_sandbox import orders
 from automa_sandbox.sandbox import Sandbox
-from automa_sandbox.supervision import CancelSignal, supervise
+from automa_sandbox.supervision import Cancellation, supervise
+
+FREE = b"free"
+"""Its word to the host: another attempt may come."""
+_MOST_ATTEMPTS = 200
+_MOST_GROWTH_KIB = 4096
+"""What large results and logs leave behind in its memory would be counted to runs that have neither."""
 
 
 class Stand(Protocol):
@@ -26,26 +35,50 @@ class Stand(Protocol):
         """There will be no run, or not with this."""
         ...
 
-    def clear_away(self) -> None:
-        """The exit record is written; what is left to do, nobody waits for."""
+    def clear_away(self) -> bool:
+        """The exit record is written; what is left to do, nobody waits for.
+
+        Whether this process is as it was before the run, and may serve another.
+        """
         ...
 
 
-def serve_one(prepare: Callable[[], Stand], order_pipe: int, release_lock: Callable[[], None]) -> None:
-    """The life of a shim: prepare, wait for an attempt on the pipe, see it to its end.
+def serve(prepare: Callable[[Sequence[int]], Stand], host: socket.socket) -> None:
+    """The life of a shim: prepare with what the host lends, wait for an attempt, see it to its end; again.
 
-    The host's lock is released once the claim is on disk, or never will be.
+    It ends when the host is gone: then nothing is asked of it any more.
     """
-    cancel = CancelSignal()
-    stand = prepare()
-    order = orders.read(order_pipe)
-    os.close(order_pipe)
-    claimed = order is not None and attempts.claim(Path(order["attempt_dir"]))
-    release_lock()
-    if order is None or not claimed:
+    cancellation = Cancellation()
+    at_first_kib = _memory_kib()
+    for _ in range(_MOST_ATTEMPTS):
+        lent = orders.receive(host)
+        if lent is None or not _serve_one(prepare(lent[1]), host, cancellation):
+            return
+        if _memory_kib() - at_first_kib > _MOST_GROWTH_KIB:
+            return
+        host.send(FREE)
+
+
+def _serve_one(stand: Stand, host: socket.socket, cancellation: Cancellation) -> bool:
+    """Whether it went so well that another one may follow."""
+    order = orders.receive(host)
+    if order is None:
         stand.discard()
-        return
-    secrets: Mapping[str, str] = order["secrets"]
-    attempt_dir = Path(order["attempt_dir"])
-    supervise(attempt_dir, cancel, lambda spec: stand.sandbox(spec, secrets), stand.discard, secrets)
-    stand.clear_away()
+        return False
+    body, (lock, line) = order
+    attempt_dir, secrets = Path(body["attempt_dir"]), body["secrets"]
+    is_ours = attempts.claim(attempt_dir)
+    os.close(lock)  # the claim is on disk, or never will be
+    if not is_ours:
+        stand.discard()
+        return False
+    cancellation.listen(line)
+    went_well = supervise(
+        attempt_dir, cancellation, lambda spec: stand.sandbox(spec, secrets), stand.discard, secrets
+    )
+    os.close(line)  # who waits for the attempt learns of its end
+    return stand.clear_away() and went_well and not cancellation.came
+
+
+def _memory_kib() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

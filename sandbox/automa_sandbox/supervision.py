@@ -20,13 +20,18 @@ _PAUSES_S = (0.01, 0.1, 0.5, 2.0, 5.0)
 _RESERVE_BYTES = 8192
 
 
-class CancelSignal:
-    """TERM asks for the run's end. `descriptor` becomes readable when it has come."""
+class Cancellation:
+    """Somebody asks for the run's end: by TERM, or by a word on the attempt's own line.
+
+    Whoever started the attempt uses the line, which no other attempt has; whoever adopted it uses TERM,
+    and does so when this process will not get another one.
+    """
 
     def __init__(self) -> None:
         self.came = False
-        self.descriptor, self._wakeup = os.pipe()
-        os.set_blocking(self.descriptor, False)
+        self._line: int | None = None
+        self._woken, self._wakeup = os.pipe()
+        os.set_blocking(self._woken, False)
         os.set_blocking(self._wakeup, False)
         signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._take)
@@ -35,6 +40,27 @@ class CancelSignal:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # The host keeps TERM blocked, so that a cancel cannot come too early for this handler.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def listen(self, line: int) -> None:
+        """From now on for the attempt of this line."""
+        self._line = line
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What becomes readable."""
+        return [self._woken] if self._line is None else [self._woken, self._line]
+
+    def hear(self, descriptor: int) -> bool:
+        """Take what has come there; False if nothing more will."""
+        try:
+            word = os.read(descriptor, 64)
+        except BlockingIOError:
+            return True
+        except OSError:  # whoever held the other end was killed
+            word = b""
+        if word and descriptor == self._line:
+            self.came = True
+        return bool(word)
 
     def _take(self, *_: object) -> None:
         self.came = True
@@ -46,29 +72,35 @@ class NotStarted(Exception):
 
 def supervise(
     attempt_dir: Path,
-    cancel: CancelSignal,
+    cancellation: Cancellation,
     make: Callable[[RunSpec], Sandbox],
     discard: Callable[[], None] = lambda: None,
     secrets: Mapping[str, str] = NO_SECRETS,
-) -> None:
-    """See a claimed attempt to its end. `discard` gives back what was prepared if `make` is never asked."""
+) -> bool:
+    """See a claimed attempt to its end; whether this process met with no failure of its own.
+
+    `discard` gives back what was prepared if `make` is never asked.
+    """
     with suppress(OSError):  # so that a run that fills the disk can still be told about
         attempts.reserve(attempt_dir / attempts.EXIT, _RESERVE_BYTES)
-    _leave_record(attempt_dir, _outcome_of(attempt_dir, cancel, make, discard, Mask(secrets.values())))
+    mask = Mask(secrets.values())
+    outcome, went_well = _outcome_of(attempt_dir, cancellation, make, discard, mask)
+    _leave_record(attempt_dir, outcome)
+    return went_well
 
 
 def _outcome_of(
     attempt_dir: Path,
-    cancel: CancelSignal,
+    cancellation: Cancellation,
     make: Callable[[RunSpec], Sandbox],
     discard: Callable[[], None],
     mask: Mask,
-) -> Outcome:
+) -> tuple[Outcome, bool]:
     attempt: Attempt | None = None
     try:
         spec = attempts.read_spec(attempt_dir)
-        attempt = Attempt(make(spec), spec, cancel, mask)
-        return attempt.run()
+        attempt = Attempt(make(spec), spec, cancellation, mask)
+        return attempt.run(), True
     except Exception as error:
         if not isinstance(error, NotStarted):
             traceback.print_exc()
@@ -77,7 +109,7 @@ def _outcome_of(
         else:
             discard()
         outcome = _failed(error, attempt)
-        return replace(outcome, reason=mask.text(outcome.reason or ""))
+        return replace(outcome, reason=mask.text(outcome.reason or "")), False
 
 
 def _failed(error: Exception, attempt: Attempt | None) -> Outcome:

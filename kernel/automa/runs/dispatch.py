@@ -23,7 +23,7 @@ from automa.runs.news import Due, Ended, News, Requeued, Started, start_failed
 from automa.runs.queue import Bounds, Candidate, Load, Place, Turns
 from automa.runs.retries import wait_after
 from automa.sdk.actors import SYSTEM
-from automa.sdk.attempts import Hint, read_supervisor
+from automa.sdk.attempts import Hint, live_supervisor, read_supervisor
 from automa.sdk.runs import (
     NO_SECRETS,
     BuildsEnvironments,
@@ -331,10 +331,9 @@ class Dispatcher:
             if row.cancel_requested_at is not None or (earlier is not None and earlier.cancelled):
                 self._live[row.id].cancel()
             return
-        supervisor = read_supervisor(attempt_dir)
-        if runner is None and supervisor is not None and supervisor.is_alive():
+        if runner is None and live_supervisor(attempt_dir) is not None:
             raise SandboxUnavailable(f"It goes on, but its runner {row.runner} is not here to watch it.")
-        if supervisor is None and row.state == RunState.STARTING:
+        if read_supervisor(attempt_dir) is None and row.state == RunState.STARTING:
             self._tell(Requeued(row.id, row.owner_id, row.attempt))
             self._deadlines.take_up(row, utc_now())
         else:

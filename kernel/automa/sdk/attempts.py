@@ -187,6 +187,14 @@ def read_supervisor(attempt_dir: Path) -> Supervisor | None:
         return Supervisor("torn", 0, -1)
 
 
+def live_supervisor(attempt_dir: Path) -> Supervisor | None:
+    """Who supervises it now. A process that is done with it may live on, and supervise another attempt."""
+    supervisor = read_supervisor(attempt_dir)
+    if supervisor is None or not supervisor.is_alive() or (attempt_dir / EXIT).exists():
+        return None
+    return supervisor
+
+
 def read_outcome(attempt_dir: Path) -> Outcome | None:
     """The exit record, or None while there is none."""
     try:

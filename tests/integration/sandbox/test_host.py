@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from automa.sdk.errors import SandboxUnavailable
 from automa.sdk.runs import RunState
 from automa_sandbox.processes import descendants
 from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner, bwrap_candidates
-from support.lab import Lab, Started, read_log
+from support.lab import Ended, Lab, Started, read_log
 
 
 @pytest.fixture
@@ -76,6 +77,72 @@ class TestAKilledHost:
             assert outcome is not None
             assert outcome.state is RunState.SUCCEEDED
             assert [line.text for line in read_log(spec.attempt_dir)] == ["once"]
+
+
+def supervisor_of(ended: Ended) -> int:
+    found = attempts.read_supervisor(ended.attempt_dir)
+    assert found is not None
+    return found.pid
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+class TestAShimThatServesAgain:
+    """One that has seen a run to its end gets another: a fork less for each."""
+
+    async def test_runs_after_one_another_have_the_same_one_and_share_nothing(self, lab: Lab) -> None:
+        mark = "import os, pathlib\nprint(os.listdir('/tmp'))\npathlib.Path('/tmp/mark').touch()"
+        ended = [await lab.run(mark) for _ in range(12)]
+        assert {one.out for one in ended} == {"[]\n"}
+        assert len({supervisor_of(one) for one in ended}) < len(ended) / 2
+
+    async def test_it_holds_no_more_descriptors_after_many_runs(self, lab: Lab) -> None:
+        leave = "import os\nopen(os.environ['AUTOMA_ARTIFACTS'] + '/a', 'w').write('x')\ndef main(): return 1"
+        counts: dict[int, set[int]] = defaultdict(set)
+        for _ in range(16):
+            shim = supervisor_of(await lab.run(leave, call_main=True))
+            await asyncio.sleep(0.05)  # it takes its next seat
+            counts[shim].add(len(list(Path(f"/proc/{shim}/fd").iterdir())))
+        assert all(max(seen) - min(seen) <= 1 for seen in counts.values()), counts
+
+    async def test_a_cancel_that_comes_late_ends_nobody_else_s_run(self, lab: Lab) -> None:
+        first = await lab.start("print('first')")
+        await first.execution.wait()
+        ended = [first]
+        for _ in range(4):
+            running = await lab.start("import time\nprint('up')\ntime.sleep(0.3)\nprint('done')")
+            await until_it_prints(running, "up")
+            for earlier in ended:
+                earlier.execution.cancel()
+            assert (await running.end()).state is RunState.SUCCEEDED
+            ended.append(running)
+
+    async def test_an_attempt_that_is_over_is_not_adopted_though_its_shim_lives(
+        self, runner: BubblewrapRunner, lab: Lab
+    ) -> None:
+        ended = await lab.run("print(1)")
+        await until(lambda: attempts.start_time_of(supervisor_of(ended)) is not None)
+        assert await runner.adopt(ended.attempt_dir) is None
+
+    async def test_after_a_run_that_was_cancelled_there_is_another_one(self, lab: Lab) -> None:
+        cancelled = await lab.start("import time\nprint('up')\ntime.sleep(60)")
+        await until_it_prints(cancelled, "up")
+        cancelled.execution.cancel()
+        ended = await cancelled.end()
+        assert ended.state is RunState.CANCELLED
+        after = [await lab.run("print(1)") for _ in range(4)]
+        assert supervisor_of(ended) not in {supervisor_of(one) for one in after}
+
+    async def test_what_a_burst_leaves_over_goes(self, runner: BubblewrapRunner, lab: Lab) -> None:
+        several = await asyncio.gather(*(lab.start("import time\ntime.sleep(0.5)") for _ in range(6)))
+        ended = [await one.end() for one in several]
+        shims = {supervisor_of(one) for one in ended}
+        assert len(shims) == 6
+        await until(lambda: sum(attempts.start_time_of(shim) is not None for shim in shims) <= 2)
 
 
 class TestAHostThatIsStopped:

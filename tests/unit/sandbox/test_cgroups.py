@@ -1,6 +1,7 @@
 """Where control groups can be made, read from what the kernel shows; the kernel itself is tried elsewhere."""
 
 import os
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,14 @@ from automa.sdk.runs import Limits
 from automa_sandbox import cgroups
 from automa_sandbox.cgroups import Group, Hierarchy
 
-OWN = f"run-{os.getpid()}"
+OWN = f"run-{os.getpid()}-0"
+
+
+@pytest.fixture(autouse=True)
+def _the_first_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of this process."""
+    monkeypatch.setattr(cgroups, "_numbers", count())
+
 
 
 def mount(kind: str, place: Path, root: str = "/", options: str = "rw") -> str:

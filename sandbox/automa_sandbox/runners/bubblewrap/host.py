@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,13 @@ class Workshop:
             "starts": "warm" if warm else "cold",
         }
 
-    def stand(self) -> Stand:
-        return Stand(self._machine, self._zygote)
+    def tools(self) -> list[int]:
+        return [self._zygote.control] if self._zygote is not None else []
+
+    def stand(self, tools: Sequence[int]) -> Stand:
+        if self._zygote is not None:
+            self._zygote.let_go()  # this process's copy, or it would outlive its host
+        return Stand(self._machine, tools)
 
     def ended(self, pid: int) -> None:
         """If it was the zygote, another one takes its place, unless zygotes do not live here."""

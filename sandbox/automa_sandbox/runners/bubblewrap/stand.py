@@ -1,26 +1,29 @@
 """What a shim prepares before there is an attempt: a seat where there is a zygote, else a cold stage."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 
 from automa.sdk.runs import RunSpec
 from automa_sandbox.runners.bubblewrap.cold import ColdSandbox
 from automa_sandbox.runners.bubblewrap.launch import Stage, adopt_orphans, set_stage
 from automa_sandbox.runners.bubblewrap.machine import Machine
 from automa_sandbox.runners.bubblewrap.warm import Seat, WarmSandbox, fits, take_seat
-from automa_sandbox.runners.bubblewrap.zygote import Zygote, ZygoteGone
+from automa_sandbox.runners.bubblewrap.zygote import ZygoteGone
 from automa_sandbox.sandbox import Sandbox
 
 
 class Stand:
     """Implements `automa_sandbox.shim.Stand`."""
 
-    def __init__(self, machine: Machine, zygote: Zygote | None) -> None:
+    def __init__(self, machine: Machine, tools: Sequence[int]) -> None:
+        """`tools`: where the zygote takes requests, if there is one."""
         adopt_orphans()
         self._machine = machine
         self._seat: Seat | None = None
         self._stage: Stage | None = None
         self._failure: OSError | None = None
-        if zygote is not None:
+        self._sandbox: Sandbox | None = None
+        for zygote in tools:
             self._seat = self._try_to_take_seat(zygote)
         if self._seat is None:
             try:
@@ -29,13 +32,8 @@ class Stand:
                 self._failure = error
 
     def sandbox(self, spec: RunSpec, secrets: Mapping[str, str]) -> Sandbox:
-        if self._failure is not None:
-            raise self._failure
-        if self._seat is not None and fits(spec):
-            return WarmSandbox(self._machine, self._seat, secrets)
-        if self._seat is not None:
-            self.discard()
-        return ColdSandbox(self._machine, self._stage or self._set_stage(), secrets)
+        self._sandbox = self._make_sandbox(spec, secrets)
+        return self._sandbox
 
     def discard(self) -> None:
         if self._seat is not None:
@@ -45,16 +43,26 @@ class Stand:
             self._stage.discard()
             self._stage = None
 
-    def clear_away(self) -> None:
-        """Nothing: the kernel has."""
+    def clear_away(self) -> bool:
+        """A sandbox that was not forked from here leaves no trace of its run, unless it had a proxy."""
+        return isinstance(self._sandbox, WarmSandbox) and self._sandbox.gate is None
 
-    def _try_to_take_seat(self, zygote: Zygote) -> Seat | None:
+    def _make_sandbox(self, spec: RunSpec, secrets: Mapping[str, str]) -> Sandbox:
+        if self._failure is not None:
+            raise self._failure
+        if self._seat is not None and fits(spec):
+            return WarmSandbox(self._machine, self._seat, secrets)
+        if self._seat is not None:
+            self.discard()
+        return ColdSandbox(self._machine, self._stage or self._set_stage(), secrets)
+
+    def _try_to_take_seat(self, zygote: int) -> Seat | None:
         try:
             return take_seat(zygote, self._machine.hierarchy)
         except (ZygoteGone, OSError):
             return None
         finally:
-            zygote.let_go()
+            os.close(zygote)
 
     def _set_stage(self) -> Stage:
         return set_stage(self._machine.plan, self._machine.seccomp, self._machine.hierarchy)

@@ -26,7 +26,7 @@ from automa_sandbox.loop import Loop
 from automa_sandbox.runners.bubblewrap.etc import GROUP, PASSWD
 from automa_sandbox.runners.bubblewrap.machine import Machine
 from automa_sandbox.runners.bubblewrap.options import WRITABLE
-from automa_sandbox.runners.bubblewrap.zygote import Zygote, ZygoteGone
+from automa_sandbox.runners.bubblewrap.zygote import ZygoteGone, request_init
 from automa_sandbox.told import Told
 from automa_sandbox.users import random_uid
 
@@ -74,12 +74,15 @@ class Seat:
         os.close(self.handle)
 
 
-def take_seat(zygote: Zygote, hierarchy: Hierarchy | None) -> Seat:
-    """Have an init prepared, in a control group of its own. Raises ZygoteGone, OSError."""
+def take_seat(zygote: int, hierarchy: Hierarchy | None) -> Seat:
+    """Have an init prepared, in a control group of its own. Raises ZygoteGone, OSError.
+
+    `zygote`: the descriptor on which that takes requests.
+    """
     stdout, stderr, frames = output_pipe(), output_pipe(), os.pipe()
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        zygote.request(its.fileno(), stdout[1], stderr[1], frames[1])
+        request_init(zygote, its.fileno(), stdout[1], stderr[1], frames[1])
     finally:
         its.close()
         for _, end in (stdout, stderr, frames):
@@ -166,6 +169,10 @@ class WarmSandbox(Followed):
             return self._counted(Usage(None, peak_bytes))
         peak_bytes = max(peak_bytes, self._told.peak_bytes)
         return self._counted(Usage(self._told.cpu_s, peak_bytes, bytes_written=self._told.bytes_written))
+
+    def remove(self) -> None:
+        super().remove()
+        self._seat.orders.close()
 
     def enforcement(self) -> dict[str, Enforcement]:
         return self._machine.enforcement(self._group)

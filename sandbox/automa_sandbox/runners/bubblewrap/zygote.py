@@ -16,7 +16,7 @@ class ZygoteGone(Exception):
 
 
 class Zygote:
-    """The host's zygote, and the socket on which it takes requests; shims inherit the latter."""
+    """The host's zygote, and the socket on which it takes requests: shims get copies of that."""
 
     def __init__(self, plan: Plan, seccomp: bytes) -> None:
         self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -29,13 +29,20 @@ class Zygote:
         os.close(null)
         os.close(filter_)
 
-    def request(self, orders: int, stdout: int, stderr: int, frames: int) -> None:
-        """Have an init cloned that writes to these and hears `orders`. Raises ZygoteGone."""
-        try:
-            socket.send_fds(self._control, [b"init"], [orders, stdout, stderr, frames])
-        except OSError:
-            raise ZygoteGone from None
+    @property
+    def control(self) -> int:
+        """The descriptor of that socket."""
+        return self._control.fileno()
 
     def let_go(self) -> None:
         """Close this process's end; the zygote ends when the last one is closed."""
         self._control.close()
+
+
+def request_init(control: int, orders: int, stdout: int, stderr: int, frames: int) -> None:
+    """Have the zygote clone an init that writes to these and hears `orders`. Raises ZygoteGone."""
+    try:
+        with socket.socket(fileno=os.dup(control)) as asking:
+            socket.send_fds(asking, [b"init"], [orders, stdout, stderr, frames])
+    except OSError:
+        raise ZygoteGone from None

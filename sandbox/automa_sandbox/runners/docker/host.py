@@ -1,7 +1,6 @@
 """The Docker runner's host: a process that has imported the SDK."""
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automa.sdk.runs import RunSpec
@@ -23,7 +22,10 @@ class Workshop:
         self._plan = plan
         self.found = found
 
-    def stand(self) -> "Stand":
+    def tools(self) -> list[int]:
+        return []
+
+    def stand(self, tools: Sequence[int]) -> "Stand":
         return Stand(self._plan)
 
     def ended(self, pid: int) -> None:
@@ -47,7 +49,8 @@ class Stand:
     def discard(self) -> None:
         """There was nothing."""
 
-    def clear_away(self) -> None:
-        # By a child, so that whoever waits for this shim need not wait for the engine.
-        if self._sandbox is not None and os.fork() == 0:
+    def clear_away(self) -> bool:
+        """What the engine's client leaves in this process, its end clears away."""
+        if self._sandbox is not None:
             self._sandbox.clear_away()
+        return False

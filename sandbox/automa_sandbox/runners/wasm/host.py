@@ -3,7 +3,7 @@
 import marshal
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,10 @@ class Workshop:
             "as_root": str(machine.as_root).lower(),
         }
 
-    def stand(self) -> "Stand":
+    def tools(self) -> list[int]:
+        return []
+
+    def stand(self, tools: Sequence[int]) -> "Stand":
         return Stand(self._machine)
 
     def ended(self, pid: int) -> None:
@@ -130,5 +133,6 @@ class Stand:
     def discard(self) -> None:
         """There was nothing."""
 
-    def clear_away(self) -> None:
-        """Nothing: the kernel has."""
+    def clear_away(self) -> bool:
+        """The kernel has. But a run is forked from this process: none may find what another left."""
+        return False
