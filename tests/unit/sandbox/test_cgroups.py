@@ -19,7 +19,6 @@ def _the_first_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "_numbers", count())
 
 
-
 def mount(kind: str, place: Path, root: str = "/", options: str = "rw") -> str:
     return f"30 24 0:26 {root} {place} rw,relatime shared:9 - {kind} {kind} {options}\n"
 
