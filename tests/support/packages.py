@@ -5,6 +5,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from automa.audit.change import Change
 from automa.auth.caller import Caller
 from automa.catalog.room import Catalog
 from automa.catalog.service import NewVersion
@@ -21,9 +22,11 @@ OLD = 1.0
 class FakeBuilder:
     """Notes what it is asked for. `gate` is waited for before anything is installed, `trouble` is raised."""
 
-    def __init__(self) -> None:
-        self.python = "3.11-test"
+    def __init__(self, python: str = "3.11-test") -> None:
+        self.python = python
         self.locked: list[Sequence[str]] = []
+        self.alike: list[str | None] = []
+        """The earlier locks whose versions were to be kept."""
         self.built: list[str] = []
         self.trouble: Exception | None = None
         self.gate = asyncio.Event()
@@ -50,6 +53,7 @@ class FakeBuilder:
         if self.trouble:
             raise self.trouble
         self.locked.append(requirements)
+        self.alike.append(like)
         return uv_lock or f"# {len(self.locked)}\n" + "\n".join(requirements)
 
     async def build_environment(self, lock: str, python: str, order: BuildOrder, target: Path) -> int:
@@ -69,6 +73,8 @@ class Bench:
     ) -> None:
         self.environments, self.catalog, self.builder, self.bob = environments, catalog, builder, bob
         self.builds, self.shelf = environments.builds, environments.shelf
+        self.others: dict[str, FakeBuilder] = {}
+        """Runners that install packages of their own, by name."""
         self._settled = asyncio.Event()
         self.builds.on_settled = self._settled.set
 
@@ -84,6 +90,18 @@ class Bench:
         assert version is not None
         assert version.environment_id is not None
         return version.environment_id
+
+    async def script(self, change: Change) -> str:
+        """A script that needs nothing yet."""
+        package = await self.catalog.intake.from_source(b"print(1)")
+        row, _ = await self.catalog.service.create(change, self.bob, "empty", NewVersion(package))
+        return row.id
+
+    async def for_runner(self, environment_id: str, runner: str) -> str:
+        """What a run on that runner is given."""
+        async with self.catalog.changes(self.bob.actor) as change:
+            change.bookkeeping()
+            return await self.environments.service.for_runner(change, environment_id, runner)
 
     async def row(self, environment_id: str) -> EnvironmentRow:
         async with self.environments.storage.read() as session:

@@ -317,6 +317,12 @@ class CatalogService:
             environment_id=row.environment_id,
         )
 
+    async def environment_for(self, change: Change, version: RunnableVersion, installer: str) -> str | None:
+        """What a run of it is given by the runner `installer`, or, if that is empty, by default."""
+        if version.environment_id is None or not installer:
+            return version.environment_id
+        return await self._environments.for_runner(change, version.environment_id, installer)
+
     async def tree(self, digest: str) -> Path:
         """The folder with a version's files. Raises NotFound, Unavailable."""
         # The usual answer costs one system call: less than going to a thread.

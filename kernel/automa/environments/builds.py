@@ -29,8 +29,12 @@ LOOK_EVERY_S = 15.0
 RETRY_AFTER_S = 2.0
 _REASON_CHARS = 4000
 
-ChooseBuilder = Callable[[], Awaitable[BuildsEnvironments]]
-"""The runner that installs packages. Raises SandboxUnavailable."""
+ChooseBuilder = Callable[[str], Awaitable[BuildsEnvironments]]
+"""The runner of that name, or the one that installs packages by default. Raises SandboxUnavailable."""
+
+
+class PackagesAwaited(Exception):
+    """What was ready is gone: the run has to wait until it is made again."""
 
 
 class Builds:
@@ -86,7 +90,9 @@ class Builds:
         if environment_id in self._held:
             return True
         standing = self._standings.get(environment_id)
-        if standing is not None and standing.state == "collected":
+        if standing is None:  # it was asked for a moment ago
+            self._woken.set()
+        elif standing.state == "collected":
             self._wanted_again.add(environment_id)
             self._woken.set()
         return standing is None or standing.state not in ("ready", "failed")
@@ -96,8 +102,11 @@ class Builds:
         found = self._standings.get(environment_id)
         return found.state if found else "locking"
 
-    def folder(self, environment_id: str) -> tuple[Path | None, str | None]:
-        """What a run is shown, and the interpreter that it is for. Raises SandboxFailed."""
+    async def folder(self, environment_id: str) -> tuple[Path | None, str | None]:
+        """What a run is shown, and the interpreter that it is for.
+
+        Raises SandboxFailed, and PackagesAwaited where the files or the interpreter have gone.
+        """
         standing = self._standings.get(environment_id)
         if standing is None or standing.state != "ready":
             reason = (standing.reason if standing else None) or "they are not ready."
@@ -106,13 +115,13 @@ class Builds:
                 f"Its packages are not installed. {reason}\nTry again with {retry}, "
                 "or save a version with other dependencies."
             )
-        if standing.key is None:
-            return None, standing.python
-        found = self._shelf.find(standing.key)
-        if found is None:
+        runner = await self._choose(standing.runner)
+        found = self._shelf.find(standing.key) if standing.key is not None else None
+        is_here = standing.python is not None and await runner.has_python(standing.python)
+        if not is_here or (standing.key is not None and found is None):
+            log.info("What the environment %s was made of is gone: it is made again", environment_id)
             self._standings[environment_id] = standing._replace(state="collected")
-            self.is_awaited(environment_id)
-            raise SandboxFailed("Its packages are gone from the disk; they are installed again: run it then.")
+            raise PackagesAwaited
         return found, standing.python
 
     def hold(self, environment_ids: Iterable[str]) -> None:
@@ -152,6 +161,9 @@ class Builds:
                 else:
                     change.bookkeeping()
             self._wanted_again.discard(environment_id)
+            if row is None:
+                self._standings[environment_id] = Standing("failed", None, "Its script is gone.", None)
+                self.on_settled()
 
     async def _begin_pending(self) -> None:
         async with self._storage.read() as session:
@@ -159,7 +171,7 @@ class Builds:
         for row in rows:
             if row.id in self._making:
                 continue
-            self._standings[row.id] = Standing(row.state, row.key, None, row.python)
+            self._standings[row.id] = Standing(row.state, row.key, None, row.python, row.runner)
             task = asyncio.create_task(self._make(row), name=f"environment {row.id}")
             self._making[row.id] = task
             task.add_done_callback(lambda _, made=row.id: self._made(made))
@@ -188,11 +200,11 @@ class Builds:
         else:
             async with self._changes(SYSTEM) as change:
                 await note_ready(change, row, python, key, size_bytes)
-            self._settle(row, Standing("ready", key, None, python))
+            self._settle(row, Standing("ready", key, None, python, row.runner))
 
     async def _lock_and_build(self, row: EnvironmentRow) -> tuple[str, str | None, int | None]:
         """The interpreter, the key and the size of what was installed. Raises SandboxFailed and the like."""
-        runner = await self._choose()
+        runner = await self._choose(row.runner)
         python = await runner.find_python(row.requires_python)
         await asyncio.to_thread(self._shelf.forget_steps, row.id)
         if not row.requirements and row.lock is None and row.uv_lock is None:
@@ -200,14 +212,13 @@ class Builds:
         if row.lock is not None and (row.given_lock or row.python == python):
             lock = row.lock
         else:
-            step = self._shelf.new_step(row.id, "lock")
-            lock = await runner.lock_packages(
-                row.requirements, python, self._sources.order(step), row.uv_lock
-            )
+            order = self._sources.order(self._shelf.new_step(row.id, "lock"))
+            like = row.lock or await self._lock_of_another(row)
+            lock = await runner.lock_packages(row.requirements, python, order, row.uv_lock, like)
         if row.state == "locking" or row.python != python:
             async with self._changes(SYSTEM) as change:
                 await note_locked(change, row, lock, python)
-            self._standings[row.id] = Standing("building", None, None, python)
+            self._standings[row.id] = Standing("building", None, None, python, row.runner)
         key = key_of(lock, python)
         async with self._by_key[key]:
             if self._shelf.find(key) is not None:
@@ -216,12 +227,17 @@ class Builds:
             order, target = self._sources.order(step), self._shelf.place(key)
             return python, key, await runner.build_environment(lock, python, order, target)
 
+    async def _lock_of_another(self, row: EnvironmentRow) -> str | None:
+        """A version has the same packages on every runner, as far as these exist for its interpreter."""
+        async with self._storage.read() as session:
+            return await repository.lock_of_another(session, row)
+
     async def _fail(self, row: EnvironmentRow, reason: str) -> None:
         reason = reason[:_REASON_CHARS]
         log.warning("The environment %s could not be made: %s", row.id, reason.partition("\n")[0])
         async with self._changes(SYSTEM) as change:
             await note_failed(change, row, reason)
-        self._settle(row, Standing("failed", row.key, reason, row.python))
+        self._settle(row, Standing("failed", row.key, reason, row.python, row.runner))
 
     def _settle(self, row: EnvironmentRow, standing: Standing) -> None:
         self._standings[row.id] = standing

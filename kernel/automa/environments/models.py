@@ -9,7 +9,7 @@ from automa.storage.tables import Base, Id, Json, UtcDateTime
 
 
 class EnvironmentRow(Base):
-    """The packages of those versions of a script that need the same.
+    """The packages of those versions of a script that need the same, for one runner's interpreters.
 
     What is installed lies on disk under `key`, shared by all that have the same lock. Locks may be long: they
     are read with one environment, and not with lists of them or of versions.
@@ -17,7 +17,7 @@ class EnvironmentRow(Base):
 
     __tablename__ = "environments"
     __table_args__ = (
-        UniqueConstraint("script_id", "digest"),
+        UniqueConstraint("script_id", "digest", "runner"),
         Index("ix_environments_owner_id_id", "owner_id", "id"),
         Index("ix_environments_state", "state"),
         Index("ix_environments_key", "key"),
@@ -28,6 +28,8 @@ class EnvironmentRow(Base):
     script_id: Mapped[str] = mapped_column(Id, ForeignKey("scripts.id", ondelete="CASCADE"))
     digest: Mapped[str] = mapped_column(String(64))
     """Names what is needed."""
+    runner: Mapped[str] = mapped_column(String(100))
+    """Whose runs it is for, and who makes it; empty: the runner that installs packages by default."""
     requirements: Mapped[list[str]] = mapped_column(Json)
     requires_python: Mapped[str | None] = mapped_column(Text)
     given_lock: Mapped[bool]

@@ -23,6 +23,7 @@ class Standing(NamedTuple):
     key: str | None
     reason: str | None
     python: str | None
+    runner: str = ""
 
 
 async def add(session: AsyncSession, row: Mapping[str, Any]) -> None:
@@ -33,11 +34,27 @@ async def get(session: AsyncSession, environment_id: str) -> EnvironmentRow | No
     return await session.get(EnvironmentRow, environment_id, populate_existing=True, options=_WHOLE)
 
 
-async def of_script(session: AsyncSession, script_id: str, digest: str) -> EnvironmentRow | None:
+async def of_script(
+    session: AsyncSession, script_id: str, digest: str, runner: str = ""
+) -> EnvironmentRow | None:
     query = select(EnvironmentRow).where(
-        EnvironmentRow.script_id == script_id, EnvironmentRow.digest == digest
+        EnvironmentRow.script_id == script_id,
+        EnvironmentRow.digest == digest,
+        EnvironmentRow.runner == runner,
     )
     return await session.scalar(query.options(*_WHOLE).execution_options(populate_existing=True))
+
+
+async def lock_of_another(session: AsyncSession, row: EnvironmentRow) -> str | None:
+    """What was found for the same needs, but for the interpreter of another runner."""
+    others = _environments.c
+    query = select(others.lock).where(
+        others.script_id == row.script_id,
+        others.digest == row.digest,
+        others.id != row.id,
+        others.lock.is_not(None),
+    )
+    return await session.scalar(query.order_by(others.runner).limit(1))
 
 
 async def change(
@@ -87,7 +104,7 @@ async def with_keys(session: AsyncSession, keys: Collection[str]) -> Sequence[En
 async def standings(session: AsyncSession) -> dict[str, Standing]:
     """All, by their ids."""
     columns = _environments.c
-    query = select(columns.id, columns.state, columns.key, columns.reason, columns.python)
+    query = select(columns.id, columns.state, columns.key, columns.reason, columns.python, columns.runner)
     return {row[0]: Standing(*row[1:]) for row in await session.execute(query)}
 
 

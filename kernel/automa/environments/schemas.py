@@ -32,6 +32,9 @@ class EnvironmentSummary(EnvironmentState):
     owner_id: str
     requirements: list[str]
     requires_python: str | None
+    runner: str = Field(
+        description="The runner that installs them for its own runs; empty: the one that does so by default."
+    )
     python: str | None = Field(description="The interpreter and the platform it is for, once that is known.")
     key: str | None = Field(
         description="Names what is installed; environments with the same one share their files."

@@ -34,10 +34,22 @@ class EnvironmentService:
             return None
         found = await repository.of_script(change.session, script_id, wanted.digest)
         if found is None:
-            return await _add(change, owner_id, script_id, wanted)
+            return await _add(change, owner_id, script_id, wanted.digest, wanted)
         if found.state in RETRIABLE:
             await begin_again(change, found)
         return found.id
+
+    async def for_runner(self, change: Change, environment_id: str, runner: str) -> str:
+        """The environment of the same needs for a runner that installs its own, by its id."""
+        row = await repository.get(change.session, environment_id)
+        if row is None:
+            return environment_id
+        found = await repository.of_script(change.session, row.script_id, row.digest, runner)
+        if found is not None:
+            return found.id
+        lock = row.lock if row.given_lock else None
+        needs = Wanted(tuple(row.requirements), row.requires_python, lock, row.uv_lock)
+        return await _add(change, row.owner_id, row.script_id, row.digest, needs, runner)
 
     async def get(self, session: AsyncSession, caller: Caller, environment_id: str) -> EnvironmentRow:
         """Raises NotFound."""
@@ -71,18 +83,21 @@ class EnvironmentService:
         return await self.get(change.session, caller, environment_id)
 
 
-async def _add(change: Change, owner_id: str, script_id: str, wanted: Wanted) -> str:
+async def _add(
+    change: Change, owner_id: str, script_id: str, digest: str, wanted: Wanted, runner: str = ""
+) -> str:
     environment_id, now = new_id(), utc_now()
     row = {
-        "id": environment_id, "owner_id": owner_id, "script_id": script_id, "digest": wanted.digest,
-        **wanted.to_json(), "given_lock": wanted.lock is not None, "lock": wanted.lock,
+        "id": environment_id, "owner_id": owner_id, "script_id": script_id, "digest": digest,
+        "runner": runner, **wanted.to_json(), "given_lock": wanted.lock is not None, "lock": wanted.lock,
         "uv_lock": wanted.uv_lock,
         "state": "locking", "created_at": now, "changed_at": now,
     }  # fmt: skip
     await repository.add(change.session, row)
+    told: dict[str, Any] = {"runner": runner} if runner else {}
     change.audit(
         "environment.create", "environment", environment_id, script_id=script_id,
-        requirements=list(wanted.requirements),
+        requirements=list(wanted.requirements), **told,
     )  # fmt: skip
     change.emit("environment.requested", environment_id, owner_id=owner_id, script_id=script_id)
     return environment_id

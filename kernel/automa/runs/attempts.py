@@ -34,8 +34,8 @@ class Environments(Protocol):
         """How they stand, in a word."""
         ...
 
-    def folder(self, environment_id: str) -> tuple[Path | None, str | None]:
-        """What a run is shown, and the interpreter it is for. Raises SandboxFailed."""
+    async def folder(self, environment_id: str) -> tuple[Path | None, str | None]:
+        """What a run is shown, and the interpreter it is for. Raises SandboxFailed, PackagesAwaited."""
         ...
 
 
@@ -57,13 +57,16 @@ class Attempts:
         return self._home.attempt(row.id, row.attempt)
 
     async def prepare(self, row: RunRow) -> RunSpec:
-        """Write down what is to be started. Raises SandboxFailed for what cannot be given, OSError."""
+        """Write down what is to be started.
+
+        Raises SandboxFailed for what cannot be given, PackagesAwaited for what is to be made first, OSError.
+        """
         attempt_dir = self.folder(row)
         attempt_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         permissions = Permissions.from_json(row.permissions)
         environment, python = None, None
         if row.environment_id is not None and self._environments is not None:
-            environment, python = self._environments.folder(row.environment_id)
+            environment, python = await self._environments.folder(row.environment_id)
         spec = RunSpec(
             run_id=row.id,
             attempt=row.attempt,

@@ -107,13 +107,29 @@ class Runners:
         usable = tuple(name for name, report in reports.items() if report.usable)
         return await self._ask_plugins(RunnerRequest(script_id, user_id, usable)) or default.name
 
-    async def choose_builder(self) -> BuildsEnvironments:
-        """The first usable runner that installs packages. Raises SandboxUnavailable with the reasons."""
-        default = await self.choose()
+    async def installer(self, name: str) -> str:
+        """Whose packages runs on this runner are given: its own, or, if empty, those made by default.
+
+        Interpreters belong to runners: what one has installed is nothing that another could show.
+        """
+        runner = self._candidates[name].instance()
+        if not isinstance(runner, BuildsEnvironments):
+            return ""
+        try:
+            return "" if await self.choose_builder() is runner else name
+        except SandboxUnavailable:
+            return name
+
+    async def choose_builder(self, name: str = "") -> BuildsEnvironments:
+        """That runner, or the first usable one that installs packages.
+
+        Raises SandboxUnavailable with the reasons.
+        """
+        default = await self.choose(name or None)
         if isinstance(default, BuildsEnvironments):
             return default
-        for name, report in (await self.probe()).items():
-            runner = self._candidates[name].instance()
+        for other, report in (await self.probe()).items() if not name else ():
+            runner = self._candidates[other].instance()
             if report.usable and isinstance(runner, BuildsEnvironments):
                 return runner
         raise SandboxUnavailable(f"Packages cannot be installed: the runner {default.name} does not do it.")

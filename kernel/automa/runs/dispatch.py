@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from automa.audit.change import Change, Changes
+from automa.environments.builds import PackagesAwaited
 from automa.errors import AutomaError, SandboxFailed, SandboxUnavailable, Unavailable
 from automa.runs import repository
 from automa.runs.attempts import Attempts, Environments, Trees
@@ -263,6 +264,8 @@ class Dispatcher:
             spec = await self._attempts.prepare(row)
             secrets = await self._secrets.of(row) if self._secrets else NO_SECRETS
             execution = await runner.start(spec, secrets)
+        except PackagesAwaited:
+            self._put_back(row)
         except Exception as error:
             expected = isinstance(error, AutomaError | OSError)
             log.warning("Run %s could not be started: %s", row.id, error, exc_info=not expected)
@@ -334,10 +337,14 @@ class Dispatcher:
         if runner is None and live_supervisor(attempt_dir) is not None:
             raise SandboxUnavailable(f"It goes on, but its runner {row.runner} is not here to watch it.")
         if read_supervisor(attempt_dir) is None and row.state == RunState.STARTING:
-            self._tell(Requeued(row.id, row.owner_id, row.attempt))
-            self._deadlines.take_up(row, utc_now())
+            self._put_back(row)
         else:
             self._tell(_ended(row, await self._attempts.outcome(row)))
+
+    def _put_back(self, row: RunRow) -> None:
+        """Nothing of the attempt has begun: it waits again."""
+        self._tell(Requeued(row.id, row.owner_id, row.attempt))
+        self._deadlines.take_up(row, utc_now())
 
 
 def _place(row: RunRow) -> Place:

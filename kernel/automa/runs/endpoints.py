@@ -59,12 +59,13 @@ def routes(
                 row = await submitted_before(session, caller, key, fingerprint)
         if row is None:
             runner = await runners.place(wanted.script_id, caller.user_id, wanted.runner)
+            installer = await runners.installer(runner)
             async with changes(caller.actor) as change:
                 row = await submitted_before(change.session, caller, key, fingerprint)
                 if row is not None:
                     change.bookkeeping()
                 else:
-                    row = await service.submit(change, caller, wanted, runner)
+                    row = await service.submit(change, caller, wanted, runner, installer)
                     dispatcher.expect(row)
                     await remember(change.session, caller, key, fingerprint, row)
         return _accepted(row, response)

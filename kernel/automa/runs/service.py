@@ -73,9 +73,14 @@ class RunService:
         """By the clock of the queue, which does not jump."""
         return self._clock.now()
 
-    async def submit(self, change: Change, caller: Caller, wanted: Submission, runner: str) -> RunRow:
-        """Queue a run. Raises NotFound, Conflict for a draft, ApprovalNeeded, InvalidPayload for parameters
-        or limits, Forbidden for a priority that the caller may not give, TooManyRequests for a full queue."""
+    async def submit(
+        self, change: Change, caller: Caller, wanted: Submission, runner: str, installer: str = ""
+    ) -> RunRow:
+        """Queue a run; `installer` is what `Runners.installer` says of its runner.
+
+        Raises NotFound, Conflict for a draft, ApprovalNeeded, InvalidPayload for parameters or limits,
+        Forbidden for a priority that the caller may not give, TooManyRequests for a full queue.
+        """
         if wanted.policies.priority > 0 and not caller.may(RAISE):
             raise Forbidden(f"A priority above 0 needs the scope {RAISE}.")
         version = await self._catalog.runnable(change.session, caller, wanted.script_id, wanted.version_id)
@@ -83,6 +88,7 @@ class RunService:
         limits = self._limits(caller, wanted.limits, version.limits(self._defaults()))
         await self._require_room(change.session, version.owner_id)
         row = _queued(version, caller, params, limits, runner, wanted.rerun_of)
+        row["environment_id"] = await self._catalog.environment_for(change, version, installer)
         row |= self._waiting(row, wanted.policies)
         repository.add(change, row)
         change.audit(

@@ -83,6 +83,38 @@ def other_python() -> Python | None:
     return found[0] if found else None
 
 
+def test_packages_are_made_again_when_the_interpreter_that_they_are_for_is_upgraded(tmp_path: Path) -> None:
+    installed = sorted(Path(sys.base_prefix).parent.glob("*/bin/python3.1[0-9]"))
+    mine = f"{sys.version_info[0]}.{sys.version_info[1]}."
+    found = [python for python in find(installed) if not python.version.startswith(mine)][:2]
+    if len(found) < 2:
+        pytest.skip("there are no two other Pythons here")
+    newer, older = found
+    home, link = tmp_path / "home", tmp_path / "python"
+    link.symlink_to(older.path)
+    home.mkdir(mode=0o700)
+    (home / "automa.toml").write_text(f"[plugins.sandbox]\npythons = [{json.dumps(str(link))}]\n")
+    server = Server(home).start()
+    try:
+        admin = server.admin()
+        project = f'[project]\nrequires-python = "!={mine}*"\ndependencies = ["iniconfig"]\n'
+        script = upload(admin, "upgraded", pyproject_toml=project)
+        before = outcome(admin, script)
+        link.unlink()
+        link.symlink_to(newer.path)
+        after = outcome(admin, script)
+        assert (before[1], after[1]) == (_numbers(older), _numbers(newer))
+        assert after[0] == before[0]
+        (made,) = admin.get("/environments").json()["items"]
+        assert made["python"] == newer.tag
+    finally:
+        server.close()
+
+
+def _numbers(python: Python) -> list[int]:
+    return [int(part) for part in python.version.split(".")[:2]]
+
+
 def test_a_script_that_requires_it_runs_on_another_interpreter_of_the_machine(
     tmp_path: Path,
 ) -> None:

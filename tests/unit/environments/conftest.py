@@ -43,8 +43,8 @@ async def open_bench(
     folder.prepare()
     opened: list[Bench] = []
 
-    async def choose() -> Any:
-        return builder
+    async def choose(name: str) -> Any:
+        return opened[-1].others[name] if name else builder
 
     async def open_one() -> Bench:
         for earlier in opened:

@@ -1,10 +1,14 @@
 """How environments come into being: once for each lock, again after a kill, never half."""
 
+import asyncio
+
 import pytest
 
+from automa.environments.builds import PackagesAwaited
+from automa.environments.models import EnvironmentRow
 from automa.environments.wanted import Wanted, key_of
 from automa.errors import Conflict, SandboxFailed
-from support.packages import Bench, Open
+from support.packages import Bench, FakeBuilder, Open
 
 
 class TestMaking:
@@ -14,13 +18,13 @@ class TestMaking:
         made = await bench.save("x", "requests>=2")
         assert bench.builds.is_awaited(made)
         with pytest.raises(SandboxFailed, match="not ready"):
-            bench.builds.folder(made)
+            await bench.builds.folder(made)
         bench.builder.gate.set()
         row = await bench.settled(made)
         assert (row.state, row.python, row.lock) == ("ready", "3.11-test", "# 1\nrequests>=2")
         assert row.key == key_of("# 1\nrequests>=2", "3.11-test")
         assert not bench.builds.is_awaited(made)
-        assert bench.builds.folder(made) == (bench.shelf.place(row.key), "3.11-test")
+        assert await bench.builds.folder(made) == (bench.shelf.place(row.key), "3.11-test")
 
     async def test_what_has_the_same_lock_is_installed_once(self, bench: Bench) -> None:
         bench.builder.lock_packages = _always_the_same  # type: ignore[method-assign]
@@ -34,7 +38,7 @@ class TestMaking:
     async def test_a_program_that_only_asks_for_a_python_has_nothing_installed(self, bench: Bench) -> None:
         row = await bench.settled(await bench.save("x", python=">=3"))
         assert (row.state, row.key) == ("ready", None)
-        assert bench.builds.folder(row.id) == (None, "3.11-test")
+        assert await bench.builds.folder(row.id) == (None, "3.11-test")
         assert bench.builder.built == []
 
     async def test_a_failure_is_told_and_can_be_tried_again(self, bench: Bench) -> None:
@@ -43,7 +47,7 @@ class TestMaking:
         assert (row.state, row.reason) == ("failed", "No such package.")
         assert not bench.builds.is_awaited(row.id)
         with pytest.raises(SandboxFailed, match=f"No such package[^$]*/environments/{row.id}/retry"):
-            bench.builds.folder(row.id)
+            await bench.builds.folder(row.id)
         bench.builder.trouble = None
         async with bench.catalog.changes(bench.bob.actor) as change:
             await bench.environments.service.retry(change, bench.bob, row.id)
@@ -80,19 +84,97 @@ class TestStarting:
         row = await first.settled(await first.save("x", "requests"))
         second = await open_bench()
         assert not second.builds.is_awaited(row.id)
-        assert second.builds.folder(row.id)[0] == second.shelf.place(row.key or "")
+        assert (await second.builds.folder(row.id))[0] == second.shelf.place(row.key or "")
         assert len(second.builder.built) == 1
 
-    async def test_a_new_interpreter_means_a_new_lock_when_it_is_made_again(self, bench: Bench) -> None:
+    async def test_what_is_gone_from_the_disk_is_awaited_and_installed_again_from_its_lock(
+        self, bench: Bench
+    ) -> None:
         row = await bench.settled(await bench.save("x", "requests"))
         bench.shelf.place(row.key or "").rename(bench.shelf.path / "gone")
+        again = await remade(bench, row.id)
+        assert (again.state, again.key, again.lock) == ("ready", row.key, row.lock)
+        assert bench.builder.built == [row.lock, row.lock]
+
+    async def test_an_interpreter_that_was_replaced_means_a_new_lock_with_the_versions_of_the_old_one(
+        self, bench: Bench
+    ) -> None:
+        row = await bench.settled(await bench.save("x", "requests"))
         bench.builder.python = "3.12-test"
-        bench.builder.asked.clear()
-        with pytest.raises(SandboxFailed, match="installed again"):
-            bench.builds.folder(row.id)
-        await bench.builder.asked.wait()
-        again = await bench.settled(row.id)
-        assert (again.state, again.key != row.key, again.lock) == ("ready", True, "# 2\nrequests")
+        again = await remade(bench, row.id)
+        assert (again.state, again.python, again.lock) == ("ready", "3.12-test", "# 2\nrequests")
+        assert again.key == key_of("# 2\nrequests", "3.12-test")
+        assert bench.builder.alike == [None, "# 1\nrequests"]
+        assert await bench.builds.folder(row.id) == (bench.shelf.place(again.key), "3.12-test")
+
+    async def test_where_nothing_is_installed_another_interpreter_is_found_too(self, bench: Bench) -> None:
+        row = await bench.settled(await bench.save("x", python=">=3"))
+        bench.builder.python = "3.12-test"
+        assert (await remade(bench, row.id)).python == "3.12-test"
+
+    async def test_a_lock_that_a_program_brought_stays_as_it_is(self, bench: Bench) -> None:
+        lock = f"a==1 --hash=sha256:{'0' * 64}\n"
+        wanted = Wanted(("a==1",), None, lock)
+        async with bench.catalog.changes(bench.bob.actor) as change:
+            script = await bench.script(change)
+            made = await bench.environments.service.request(change, bench.bob.user_id, script, wanted)
+        assert made is not None
+        bench.builds.look()
+        await bench.settled(made)
+        bench.builder.python = "3.12-test"
+        assert ((await remade(bench, made)).lock, bench.builder.locked) == (lock, [])
+
+
+class TestRunners:
+    """Interpreters belong to runners, and so do the packages that are installed for them."""
+
+    @pytest.mark.databases
+    async def test_a_runner_that_installs_its_own_has_an_environment_of_its_own(self, bench: Bench) -> None:
+        first = await bench.settled(await bench.save("x", "requests"))
+        bench.others["docker"] = FakeBuilder("3.12-image")
+        apart = await bench.for_runner(first.id, "docker")
+        assert apart != first.id
+        assert bench.builds.is_awaited(apart)  # nobody has told the server; it finds out
+        row = await bench.settled(apart)
+        assert (row.runner, row.python, row.state) == ("docker", "3.12-image", "ready")
+        assert row.key != first.key
+        assert bench.others["docker"].alike == [first.lock]
+        assert await bench.builds.folder(apart) == (bench.shelf.place(row.key or ""), "3.12-image")
+        assert await bench.builds.folder(first.id) == (bench.shelf.place(first.key or ""), "3.11-test")
+
+    async def test_it_is_the_same_one_for_the_next_run_and_for_the_next_version(self, bench: Bench) -> None:
+        bench.others["docker"] = FakeBuilder("3.12-image")
+        first = await bench.save("x", "requests")
+        apart = await bench.for_runner(first, "docker")
+        assert await bench.for_runner(first, "docker") == apart
+        row = await bench.settled(apart)
+        async with bench.catalog.changes(bench.bob.actor) as change:
+            change.bookkeeping()
+            again = await bench.environments.service.request(
+                change, bench.bob.user_id, row.script_id, Wanted(("requests",))
+            )
+        assert again == first
+
+    async def test_one_whose_interpreter_does_not_fit_fails_alone(self, bench: Bench) -> None:
+        bench.others["docker"] = FakeBuilder("3.12-image")
+        bench.others["docker"].trouble = SandboxFailed("There is no such wheel for it.")
+        first = await bench.settled(await bench.save("x", "requests"))
+        row = await bench.settled(await bench.for_runner(first.id, "docker"))
+        assert (row.state, row.reason) == ("failed", "There is no such wheel for it.")
+        assert (await bench.row(first.id)).state == "ready"
+
+
+async def remade(bench: Bench, environment_id: str) -> EnvironmentRow:
+    """A run finds that it is gone, and waits until it is made again."""
+    with pytest.raises(PackagesAwaited):
+        await bench.builds.folder(environment_id)
+    bench.builder.asked.clear()
+    changed = (await bench.row(environment_id)).changed_at
+    assert bench.builds.is_awaited(environment_id)
+    async with asyncio.timeout(20):
+        while (row := await bench.row(environment_id)).changed_at == changed or row.state != "ready":
+            await asyncio.sleep(0.01)
+    return row
 
 
 class TestWanted:

@@ -36,7 +36,7 @@ class TestCollect:
     async def test_what_was_used_lately_stays(self, bench: Bench) -> None:
         row = await bench.settled(await bench.save("x", "requests"))
         bench.age(row.key)
-        bench.builds.folder(row.id)
+        await bench.builds.folder(row.id)
         assert await bench.environments.collector.collect(nothing) == Collected()
 
     async def test_what_a_script_would_run_next_stays_and_what_only_an_old_version_needs_goes(

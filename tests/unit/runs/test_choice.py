@@ -142,6 +142,33 @@ class TestPlacing:
         assert runners.get(await runners.place("s1", "u1")) is runner
 
 
+def installs(runner: Any) -> Any:
+    for name in ("find_python", "has_python", "lock_packages", "build_environment"):
+        setattr(runner, name, pytest.fail)
+    return runner
+
+
+class TestInstalling:
+    async def test_the_first_usable_one_that_can_does_it_by_default(self, make: Any, runner_of: Any) -> None:
+        runners = make(
+            installs(runner_of("bubblewrap", UNUSABLE)), runner_of("wasm"), installs(runner_of("docker"))
+        )
+        assert (await runners.choose_builder()).name == "docker"
+        assert await runners.installer("docker") == ""
+        assert await runners.installer("wasm") == ""  # it is refused when it is to be given some
+
+    async def test_every_other_one_installs_its_own(self, make: Any, runner_of: Any) -> None:
+        runners = make(installs(runner_of("bubblewrap")), installs(runner_of("docker")))
+        assert (await runners.choose_builder()).name == "bubblewrap"
+        assert (await runners.choose_builder("docker")).name == "docker"
+        assert (await runners.installer("bubblewrap"), await runners.installer("docker")) == ("", "docker")
+
+    async def test_one_that_cannot_does_not_install_for_another(self, make: Any, runner_of: Any) -> None:
+        runners = make(installs(runner_of("bubblewrap")), runner_of("wasm"))
+        with pytest.raises(SandboxUnavailable, match="wasm does not do it"):
+            await runners.choose_builder("wasm")
+
+
 class TestGetting:
     async def test_usable_or_not(self, make: Any, runner_of: Any) -> None:
         runner = runner_of("a", UNUSABLE)

@@ -1,10 +1,12 @@
 """Runs wait for their packages, and for nobody else's."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from automa.environments.builds import PackagesAwaited
 from automa.runs.queue import lane_of
 from automa.sdk.errors import SandboxFailed
 from automa.sdk.runs import RunState
@@ -22,9 +24,12 @@ class Packages:
     def standing(self, environment_id: str) -> str:
         return self.states[environment_id]
 
-    def folder(self, environment_id: str) -> tuple[Path | None, str | None]:
+    async def folder(self, environment_id: str) -> tuple[Path | None, str | None]:
         if self.states[environment_id] == "failed":
             raise SandboxFailed("There is no such package.")
+        if self.states[environment_id] == "gone":
+            self.states[environment_id] = "building"
+            raise PackagesAwaited
         return Path("/packages") / environment_id, "3.11-test"
 
 
@@ -65,6 +70,20 @@ class TestWaiting:
         row = await bench.until(run)
         assert (row.state, row.reason) == (RunState.START_FAILED, "There is no such package.")
         assert bench.runner.started == []
+
+    async def test_a_run_whose_packages_turn_out_to_be_gone_waits_until_they_are_made_again(
+        self, bench: Any, packages: Packages
+    ) -> None:
+        packages.states["e"] = "gone"
+        (run,) = await bench.submit(environment_id="e")
+        async with asyncio.timeout(10):
+            while packages.states["e"] == "gone" or (await bench.read(run)).state != RunState.QUEUED:
+                await asyncio.sleep(0.01)
+        assert bench.runner.started == []
+        packages.states["e"] = "ready"
+        bench.dispatcher.submitted()
+        assert await bench.runner.until_started(1) == [run]
+        assert (await bench.read(run)).attempt == 1
 
     async def test_a_run_that_waits_for_packages_can_be_cancelled(
         self, bench: Any, packages: Packages
