@@ -21,10 +21,11 @@ def builder(runner: Runner) -> BuildsEnvironments:
 
 
 @pytest.fixture
-def order(tmp_path: Path) -> Callable[[], BuildOrder]:
+async def order(tmp_path: Path, builder: BuildsEnvironments) -> Callable[[], BuildOrder]:
     numbers = count()
     sources = Sources(EnvironmentSettings.model_validate({}))
-    return lambda: sources.order(tmp_path.parent / f"{tmp_path.name}-steps" / str(next(numbers)))
+    steps, index = tmp_path.parent / f"{tmp_path.name}-steps", await sources.index(builder)
+    return lambda: sources.order(steps / str(next(numbers)), index)
 
 
 pytestmark = [pytest.mark.needs("packages"), pytest.mark.only("bubblewrap", "docker")]

@@ -39,6 +39,9 @@ class FakeBuilder:
             raise SandboxFailed("The script requires Python <3; found on this machine: 3.11.7.")
         return self.python
 
+    async def default_index(self) -> str:
+        return "https://index.example/simple"
+
     async def has_python(self, python: str) -> bool:
         return python == self.python
 

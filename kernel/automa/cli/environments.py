@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Packages of scripts: list, show, try again."
 )
 
-COLUMNS = ("script", "state", "requirements", "python", "size_bytes", "changed_at", "id")
+COLUMNS = ("script", "state", "requirements", "runner", "python", "size_bytes", "changed_at", "id")
 MANY = 10_000
 
 Id = Annotated[str, typer.Argument(help="The environment's id.")]

@@ -212,7 +212,8 @@ class Builds:
         if row.lock is not None and (row.given_lock or row.python == python):
             lock = row.lock
         else:
-            order = self._sources.order(self._shelf.new_step(row.id, "lock"))
+            index = await self._sources.index(runner)
+            order = self._sources.order(self._shelf.new_step(row.id, "lock"), index)
             like = row.lock or await self._lock_of_another(row)
             lock = await runner.lock_packages(row.requirements, python, order, row.uv_lock, like)
         if row.state == "locking" or row.python != python:
@@ -223,8 +224,8 @@ class Builds:
         async with self._by_key[key]:
             if self._shelf.find(key) is not None:
                 return python, key, await asyncio.to_thread(self._shelf.size_of, key)
-            step = self._shelf.new_step(row.id, "build")
-            order, target = self._sources.order(step), self._shelf.place(key)
+            index, target = await self._sources.index(runner), self._shelf.place(key)
+            order = self._sources.order(self._shelf.new_step(row.id, "build"), index)
             return python, key, await runner.build_environment(lock, python, order, target)
 
     async def _lock_of_another(self, row: EnvironmentRow) -> str | None:

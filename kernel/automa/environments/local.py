@@ -29,7 +29,8 @@ async def prepare(runner: BuildsEnvironments, wanted: Wanted, settings: Settings
             # In the same file system, so that it appears at once; a server clears away what is left of it.
             step = shelf.new_step(f"{LOCAL}{work.name}", "build")
             try:
-                await runner.build_environment(lock, python, sources.order(step), found)
+                order = sources.order(step, await sources.index(runner))
+                await runner.build_environment(lock, python, order, found)
             finally:
                 await asyncio.to_thread(shelf.forget_steps, step.parent.name)
         return found, python
@@ -44,9 +45,8 @@ async def _lock(
     kept = shelf.lock_file(key_of(wanted.digest, python))
     if kept.is_file():
         return kept.read_text("utf-8")
-    lock = await runner.lock_packages(
-        wanted.requirements, python, sources.order(work / "lock"), wanted.uv_lock
-    )
+    order = sources.order(work / "lock", await sources.index(runner))
+    lock = await runner.lock_packages(wanted.requirements, python, order, wanted.uv_lock)
     kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = kept.with_name(f".{kept.name}.{work.name}")
     with draft.open("w", encoding="utf-8") as file:

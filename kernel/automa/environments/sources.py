@@ -5,11 +5,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from automa.config import EnvironmentSettings
-from automa.sdk.runs import BuildOrder, Network
+from automa.sdk.runs import BuildOrder, BuildsEnvironments, Network
 
-DEFAULT_INDEX = ("pypi.org:443", "files.pythonhosted.org:443")
-"""What uv reaches where no index is set: https://docs.astral.sh/uv/concepts/indexes/. It reads no other
-configuration in the sandbox."""
+_FILES = {"pypi.org": "files.pythonhosted.org:443"}
+"""Indexes that are known to keep their files elsewhere: https://docs.pypi.org/api/index-api/"""
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 _PORTS = {"http": 80, "https": 443}
 
@@ -20,19 +19,23 @@ class Sources:
 
     settings: EnvironmentSettings
 
-    def order(self, folder: Path) -> BuildOrder:
-        settings = self.settings
-        return BuildOrder(folder, settings.index, self._network(), settings.timeout_s)
+    async def index(self, runner: BuildsEnvironments) -> str:
+        """What is set, or what the installer uses by itself. Raises SandboxFailed."""
+        return self.settings.index or await runner.default_index()
 
-    def _network(self) -> Network:
+    def order(self, folder: Path, index: str) -> BuildOrder:
+        return BuildOrder(folder, index, self._network(index), self.settings.timeout_s)
+
+    def _network(self, index: str) -> Network:
         """The index and the hosts that are named, and nothing else."""
-        index = DEFAULT_INDEX if self.settings.index is None else (_place_of(self.settings.index),)
+        hosts = (*_places_of(index), *self.settings.hosts)
         # Only an administrator names hosts here, and no script runs: an index of one's own, or a copy of the
         # default one, is in a private network more often than not.
-        return Network("allow", tuple(dict.fromkeys((*index, *self.settings.hosts))), _EVERYWHERE)
+        return Network("allow", tuple(dict.fromkeys(hosts)), _EVERYWHERE)
 
 
-def _place_of(index: str) -> str:
+def _places_of(index: str) -> list[str]:
     parts = urlsplit(index)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or _PORTS[parts.scheme]}"
+    files = _FILES.get(parts.hostname or "")
+    return [f"{host}:{parts.port or _PORTS[parts.scheme]}", *([files] if files else [])]

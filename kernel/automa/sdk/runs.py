@@ -314,6 +314,10 @@ class BuildsEnvironments(Protocol):
         """Whether an interpreter of that name is here now: one may be upgraded, or vanish."""
         ...
 
+    async def default_index(self) -> str:
+        """The address of the index that the installer uses here by itself, without a password."""
+        ...
+
     async def lock_packages(
         self,
         requirements: Sequence[str],

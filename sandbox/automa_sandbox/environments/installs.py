@@ -1,5 +1,6 @@
 """The part of a runner that makes environments: each step is an attempt of that runner itself."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
 
 class InstallsPackages:
     """What a runner adds to be `automa.sdk.runs.BuildsEnvironments`, but for its interpreters."""
+
+    async def default_index(self) -> str:
+        """What uv uses by itself. Raises SandboxFailed."""
+        from automa_sandbox.environments.build import find_uv
+        from automa_sandbox.environments.index import default_index
+
+        return await asyncio.to_thread(default_index, find_uv())
 
     async def lock_packages(
         self: Runner,

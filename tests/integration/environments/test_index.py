@@ -139,6 +139,17 @@ def test_packages_come_from_it_and_the_sandbox_may_reach_nothing_else(
     assert admin.get(f"/runs/{run['id']}/result").json()["result"] == "hello"
 
 
+def test_without_a_setting_it_is_what_uv_is_configured_to_use_here(
+    tmp_path: Path, index: tuple[str, list[str]]
+) -> None:
+    server = Server(tmp_path / "home", {"UV_DEFAULT_INDEX": index[0]}).start()
+    try:
+        made = settled(server.admin(), "greeting")
+        assert made["state"] == "ready", made["reason"]
+    finally:
+        server.close()
+
+
 def test_what_would_have_to_be_built_is_not_taken(server: Server) -> None:
     made = settled(server.admin(), "source")
     assert made["state"] == "failed"

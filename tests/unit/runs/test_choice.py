@@ -143,7 +143,7 @@ class TestPlacing:
 
 
 def installs(runner: Any) -> Any:
-    for name in ("find_python", "has_python", "lock_packages", "build_environment"):
+    for name in ("find_python", "has_python", "default_index", "lock_packages", "build_environment"):
         setattr(runner, name, pytest.fail)
     return runner
 

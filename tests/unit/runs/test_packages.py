@@ -38,7 +38,7 @@ async def packages(bench: Any) -> Packages:
     """A dispatcher that asks for them, and a runner that could install some."""
     made = Packages()
     await bench.start(environments=made)
-    for name in ("find_python", "has_python", "lock_packages", "build_environment"):
+    for name in ("find_python", "has_python", "default_index", "lock_packages", "build_environment"):
         setattr(bench.runner, name, pytest.fail)
     return made
 
