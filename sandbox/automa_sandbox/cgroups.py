@@ -1,5 +1,7 @@
 """Control groups, version 1 or 2, where this process may make them: limits that hold a whole tree."""
 
+# ruff: noqa: PTH102, PTH103, PTH106, PTH110 - a run's group costs time in each start
+
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,11 +105,11 @@ def _move_into_leaf(folder: Path) -> None:
     leaf = folder / LEAF
     leaf.mkdir(exist_ok=True)
     for pid in inside:
-        _write(leaf / "cgroup.procs", str(pid))
+        _write(f"{leaf}/cgroup.procs", str(pid))
 
 
 def _enable(folder: Path, hierarchy: Hierarchy) -> None:
-    _write(folder / "cgroup.subtree_control", " ".join(f"+{name}" for name in hierarchy.parents))
+    _write(f"{folder}/cgroup.subtree_control", " ".join(f"+{name}" for name in hierarchy.parents))
 
 
 def _folder(mounts: str, kind: str, controller: str | None, path: str) -> Path | None:
@@ -129,26 +131,26 @@ class Counters:
     def __init__(self, version: int, at: dict[str, Path]) -> None:
         """`at` maps a controller to the group's folder; version 2 has one for all."""
         self._version = version
-        self._at = at
+        self._at = {key: os.fspath(folder) for key, folder in at.items()}
 
     def oom_kills(self) -> int:
         name = "memory.oom_control" if self._version == 1 else "memory.events"
-        return _field(self._at["memory"] / name, "oom_kill") or 0
+        return _field(f"{self._at['memory']}/{name}", "oom_kill") or 0
 
     def forks_refused(self) -> int | None:
-        return _field(self._at.get("pids", self._at["memory"]) / "pids.events", "max")
+        return _field(f"{self._at.get('pids', self._at['memory'])}/pids.events", "max")
 
     def cpu_s(self) -> float | None:
         if self._version == 2:
-            used = _field(self._at["memory"] / "cpu.stat", "usage_usec")
+            used = _field(f"{self._at['memory']}/cpu.stat", "usage_usec")
             return None if used is None else used / 1e6
         if "cpuacct" not in self._at:
             return None
-        return _number(self._at["cpuacct"] / "cpuacct.usage", 1e-9)
+        return _number(f"{self._at['cpuacct']}/cpuacct.usage", 1e-9)
 
     def usage(self) -> Usage:
         peak = "memory.max_usage_in_bytes" if self._version == 1 else "memory.peak"
-        bytes_ = _number(self._at["memory"] / peak)
+        bytes_ = _number(f"{self._at['memory']}/{peak}")
         peak_bytes = None if bytes_ is None else int(bytes_)
         return Usage(self.cpu_s(), peak_bytes, self.oom_kills(), self.forks_refused())
 
@@ -178,8 +180,12 @@ class Group(Counters):
         self._folders = list(dict.fromkeys(self._at.values()))
         self.limits_cpu = False
         for folder in self._folders:
-            # Version 1 makes the parent anew if another host has just cleared it away.
-            folder.mkdir(parents=hierarchy.version == 1)
+            try:
+                os.mkdir(folder)
+            except FileNotFoundError:  # another host has just cleared it away
+                if hierarchy.version != 1:
+                    raise
+                os.makedirs(folder)
 
     def limit(self, limits: Limits) -> None:
         """Hold everything in it to these limits from now on."""
@@ -190,26 +196,26 @@ class Group(Counters):
 
     def _limit_version_1(self, limits: Limits) -> None:
         memory = self._at["memory"]
-        _write(memory / "memory.limit_in_bytes", str(limits.memory_bytes))
+        _write(f"{memory}/memory.limit_in_bytes", str(limits.memory_bytes))
         with suppress(OSError):  # only there if the kernel accounts for swap
-            _write(memory / "memory.memsw.limit_in_bytes", str(limits.memory_bytes))
-        _write(self._at["pids"] / "pids.max", str(limits.processes + _OWN_PROCESSES))
+            _write(f"{memory}/memory.memsw.limit_in_bytes", str(limits.memory_bytes))
+        _write(f"{self._at['pids']}/pids.max", str(limits.processes + _OWN_PROCESSES))
         if "cpu" in self._at:
             with suppress(OSError):
-                _write(self._at["cpu"] / "cpu.cfs_period_us", str(_PERIOD_US))
-                _write(self._at["cpu"] / "cpu.cfs_quota_us", str(_quota_us(limits)))
+                _write(f"{self._at['cpu']}/cpu.cfs_period_us", str(_PERIOD_US))
+                _write(f"{self._at['cpu']}/cpu.cfs_quota_us", str(_quota_us(limits)))
                 self.limits_cpu = True
 
     def _limit_version_2(self, limits: Limits) -> None:
         folder = self._folders[0]
-        _write(folder / "memory.max", str(limits.memory_bytes))
+        _write(f"{folder}/memory.max", str(limits.memory_bytes))
         for name, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
             with suppress(OSError):
-                _write(folder / name, value)
-        _write(folder / "pids.max", str(limits.processes + _OWN_PROCESSES))
+                _write(f"{folder}/{name}", value)
+        _write(f"{folder}/pids.max", str(limits.processes + _OWN_PROCESSES))
         if "cpu" in self._at:
             with suppress(OSError):
-                _write(folder / "cpu.max", f"{_quota_us(limits)} {_PERIOD_US}")
+                _write(f"{folder}/cpu.max", f"{_quota_us(limits)} {_PERIOD_US}")
                 self.limits_cpu = True
 
     def join(self) -> None:
@@ -219,22 +225,22 @@ class Group(Counters):
     def add(self, pid: int) -> None:
         """Move one process in; what it starts from then on is born there."""
         for folder in self._folders:
-            _write(folder / "cgroup.procs", str(pid))
+            _write(f"{folder}/cgroup.procs", str(pid))
 
     def kill(self) -> None:
         """KILL for every process in it."""
         for folder in self._folders:
-            if self._version == 2 and (folder / "cgroup.kill").exists():
-                _write(folder / "cgroup.kill", "1")
+            if self._version == 2 and os.path.exists(f"{folder}/cgroup.kill"):
+                _write(f"{folder}/cgroup.kill", "1")
                 continue
-            for pid in (folder / "cgroup.procs").read_text().split():
+            for pid in _read(f"{folder}/cgroup.procs").split():
                 with suppress(OSError):
                     os.kill(int(pid), 9)
 
     def remove(self) -> None:
         for folder in self._folders:
             with suppress(OSError):
-                folder.rmdir()
+                os.rmdir(folder)
 
 
 def _quota_us(limits: Limits) -> int:
@@ -274,7 +280,7 @@ def remove_empty(hierarchy: Hierarchy) -> None:
             folder.rmdir()
 
 
-def _write(path: Path, value: str) -> None:
+def _write(path: str, value: str) -> None:
     descriptor = os.open(path, os.O_WRONLY)
     try:
         os.write(descriptor, value.encode())
@@ -282,16 +288,24 @@ def _write(path: Path, value: str) -> None:
         os.close(descriptor)
 
 
-def _number(path: Path, factor: float = 1) -> float | None:
+def _read(path: str) -> str:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        return int(path.read_text()) * factor
+        return os.read(descriptor, 65536).decode()
+    finally:
+        os.close(descriptor)
+
+
+def _number(path: str, factor: float = 1) -> float | None:
+    try:
+        return int(_read(path)) * factor
     except (OSError, ValueError):
         return None
 
 
-def _field(path: Path, name: str) -> int | None:
+def _field(path: str, name: str) -> int | None:
     try:
-        for line in path.read_text().splitlines():
+        for line in _read(path).splitlines():
             key, _, value = line.partition(" ")
             if key == name:
                 return int(value)

@@ -29,7 +29,7 @@ platform = sysconfig.get_platform()
 try:
     # Packages for one C library do not work with another, or with an older one.
     platform += "-" + os.confstr("CS_GNU_LIBC_VERSION").replace(" ", "")
-except (AttributeError, ValueError):
+except (AttributeError, ValueError, OSError):
     platform += "-other"
 answer = {
     "executable": getattr(sys, "_base_executable", None) or sys.executable,

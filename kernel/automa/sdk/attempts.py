@@ -16,6 +16,7 @@ Standard library only: the sandbox processes import this module.
 import json
 import os
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -52,6 +53,7 @@ class Supervisor:
         return self.boot_id == boot_id() and self.start_time == start_time_of(self.pid)
 
 
+@cache
 def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 

@@ -9,11 +9,13 @@ nothing, and takes no signal of theirs.
 # pyright: basic
 
 import _signal as signal  # pyright: ignore[reportMissingImports]
+import _socket
 import ctypes
 import os
 import resource
 import select
 import struct
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +43,25 @@ def call(name: str, *arguments: "Any", about: str = "") -> int:
         number = ctypes.get_errno()
         raise OSError(number, f"{name} {about}: {os.strerror(number)}".replace(" :", ":"))
     return result
+
+
+def receive(connection: "Any", size: int, most: int) -> "tuple[bytes, list[int]]":
+    """A message, and the descriptors that came with it. What `socket` has for it touches more memory."""
+    data, ancillary, _, _ = connection.recvmsg(size, _socket.CMSG_SPACE(4 * most))
+    packed = b"".join(item for _, _, item in ancillary)
+    return data, [int.from_bytes(packed[at : at + 4], sys.byteorder) for at in range(0, len(packed), 4)]
+
+
+def send(connection: "Any", data: bytes, descriptor: int) -> None:
+    """A message, and a copy of this descriptor with it."""
+    packed = descriptor.to_bytes(4, sys.byteorder)
+    connection.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)])
+
+
+def look_up(*names: str) -> None:
+    """Functions of the C library that will be called: found once, before there are forks of this process."""
+    for name in names:
+        getattr(_libc, name)
 
 
 def protect(seccomp: bytes) -> None:

@@ -13,7 +13,6 @@ from atexit import _run_exitfuncs as run_exit_functions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from types import ModuleType
     from typing import NoReturn
 
@@ -21,20 +20,32 @@ _CANNOT_FLUSH = 120
 """What Python exits with if its output cannot be written."""
 
 
-def leave(code: int, before: "Collection[str]") -> "NoReturn":
-    """Exit; `before` names the modules that were there when the script began."""
+def leave(code: int, before: "dict[str, ModuleType]") -> "NoReturn":
+    """Exit; `before` has the modules that were there when the script began."""
     threading = sys.modules.get("threading")
     if threading is not None:
         threading._shutdown()
     run_exit_functions()
     _flush()
-    own = [name for name in sys.modules if name not in before or name == "__main__"]
-    modules = [ref(sys.modules.pop(name)) for name in own[::-1]]
+    modules = [ref(sys.modules.pop(name)) for name in _own_modules(before)]
     gc.collect()
     for module in modules:
         _clear(module())  # whom somebody still holds on to
     gc.collect()
     os._exit(code if _flush() else _CANNOT_FLUSH)
+
+
+def _own_modules(before: "dict[str, ModuleType]") -> "list[str]":
+    """The newest first. What was there before is not looked at one by one: that would touch it."""
+    last_before = next(reversed(before))
+    names = []
+    for name, module in reversed(sys.modules.items()):
+        if before.get(name) is not module:
+            names.append(name)
+        elif name == last_before:
+            break
+    oldest = [name for name in ("__main__",) if name in sys.modules]
+    return [*(name for name in names if name != "__main__"), *oldest]
 
 
 def _clear(module: "ModuleType | None") -> None:

@@ -6,7 +6,7 @@ The interpreter may be as old as Python 3.9.
 """
 
 # pathlib takes longer to import than all of this takes to run, and what scripts hold has any type.
-# ruff: noqa: PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH123, PTH208, PTH211
 # pyright: basic
 
 import _thread
@@ -32,6 +32,7 @@ APP = "/app"
 WORK = "/work"
 ARTIFACTS = "/artifacts"
 BIG_PARAMS_BYTES = 64 * 1024
+NO_CAPABILITY = b":\t0000000000000000\n"
 
 
 class Frames:
@@ -123,15 +124,20 @@ class Guest:
             self.frames.settle()
 
 
-def main(config: "dict[str, Any] | None" = None) -> "NoReturn":
-    """Run the script that the configuration tells of; without one it is read from its descriptor."""
-    config = config or read_config()
+def main() -> "NoReturn":
+    """Run the script that the configuration on its descriptor tells of."""
+    prepare_interpreter()
+    begin(read_config())
+
+
+def begin(config: "dict[str, Any]") -> "NoReturn":
+    """In a process that holds nothing which was not meant for the script; the interpreter is prepared."""
     frames = Frames()
     give_up_privileges(config)
-    begin(config, frames)
+    tell_and_run(config, frames)
 
 
-def begin(config: "dict[str, Any]", frames: Frames) -> "NoReturn":
+def tell_and_run(config: "dict[str, Any]", frames: Frames) -> "NoReturn":
     """All but the privileges, which not every interpreter has to give up."""
     prepare_process(config)
     prepare_folder()
@@ -167,30 +173,41 @@ def give_up_privileges(config: "dict[str, Any]") -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_NPROC, (config["processes"], config["processes"]))
-    with open("/proc/self/status", "rb") as file:
-        status = file.read()
-    for line in status.splitlines():
-        name, _, value = line.partition(b":\t")
-        # The inheritable and the bounding set stay as they are: under NO_NEW_PRIVS nothing comes of them.
-        if name in (b"CapPrm", b"CapEff", b"CapAmb") and int(value, 16):
-            raise RuntimeError("the sandbox left capabilities to the script")
-        if (name == b"NoNewPrivs" and value != b"1") or (name == b"Seccomp" and value != b"2"):
-            raise RuntimeError("the sandbox runs without its system call filter")
+    status = read_status()
+    # The inheritable and the bounding set stay as they are: under NO_NEW_PRIVS nothing comes of them.
+    if any(name + NO_CAPABILITY not in status for name in (b"\nCapPrm", b"\nCapEff", b"\nCapAmb")):
+        raise RuntimeError("the sandbox left capabilities to the script")
+    if not (b"\nNoNewPrivs:\t1\n" in status and b"\nSeccomp:\t2\n" in status):
+        raise RuntimeError("the sandbox runs without its system call filter")
+
+
+def read_status() -> bytes:
+    descriptor = os.open("/proc/self/status", os.O_RDONLY)
+    try:
+        return os.read(descriptor, 65536)
+    finally:
+        os.close(descriptor)
+
+
+def prepare_interpreter() -> None:
+    """What is the same for all scripts; a zygote has it done once for all of them."""
+    # A script may wait for minutes after a line: it has to be seen at once.
+    stdout: Any = sys.stdout
+    stdout.reconfigure(line_buffering=True)
+    add_interactive_builtins()
 
 
 def prepare_process(config: "dict[str, Any]") -> None:
     entry = f"{APP}/{config['entry']}"
     os.chdir(WORK)
-    os.environ.clear()
-    os.environ.update(config["env"])
+    for name in list(os.environ):
+        del os.environ[name]
+    for name, value in config["env"].items():
+        os.environ[name] = value
     if not config["call_main"]:
         hand_over_params(config["params"])
     sys.argv = [entry]
-    sys.path.insert(0, os.path.dirname(entry))
-    # A script may wait for minutes after a line: it has to be seen at once.
-    stdout: Any = sys.stdout
-    stdout.reconfigure(line_buffering=True)
-    add_interactive_builtins()
+    sys.path.insert(0, entry.rpartition("/")[0])
 
 
 def add_interactive_builtins() -> None:

@@ -49,7 +49,8 @@ def main() -> None:
     sys.path.remove(harness.HARNESS)
     for name in [name for name in sys.modules if name.startswith("automa_guest")]:
         del sys.modules[name]
-    harness.begin(config, Door())
+    harness.prepare_interpreter()
+    harness.tell_and_run(config, Door())
 
 
 main()

@@ -9,6 +9,7 @@ run's own, takes OUTSIDE and every privilege away from itself, and forks the pro
 # ruff: noqa: PTH101, PTH102, PTH103, PTH112, PTH120
 # pyright: basic
 
+import _socket
 import fcntl
 import gc
 import marshal
@@ -16,7 +17,6 @@ import os
 import resource
 import select
 import signal
-import socket
 import struct
 import sys
 from contextlib import suppress
@@ -28,6 +28,7 @@ from automa_guest.leaving import leave  # pyright: ignore[reportMissingImports]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any, NoReturn
 
 CONTROL_FD, SECCOMP_FD = 3, 4
@@ -44,17 +45,21 @@ _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8,
 _DETACH = 2
 _MANY = 1024
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
+_LOOPBACK_UP = struct.pack("16sH14x", b"lo", _IFF_UP | _IFF_RUNNING)
 _COVERED = ("sys", "sysrq-trigger", "irq", "bus")
 """What of /proc could change the machine for whoever had the rights: never writable in here."""
 
 
 def serve() -> None:
     """Answer requests until whoever sends them is gone."""
-    control = socket.socket(fileno=CONTROL_FD)
+    control = _socket.socket(fileno=CONTROL_FD)
     seccomp = os.pread(SECCOMP_FD, 65536, 0)
     os.close(SECCOMP_FD)
     for module in PRELOADED:
         __import__(module)
+    harness.prepare_interpreter()
+    first.look_up("mount", "umount2", "unshare", "prctl")
+    before = _forget_harness()
     children = first.Children()
     poll = select.poll()
     for descriptor in (CONTROL_FD, children.woken):
@@ -66,11 +71,19 @@ def serve() -> None:
         if children.woken in ready:
             _reap(children)
         if CONTROL_FD in ready:
-            message, fds, _, _ = socket.recv_fds(control, 64, 4)
+            message, fds = first.receive(control, 64, 4)
             if not message:
                 _reap(children)
                 return
-            _answer(control, children, seccomp, fds)
+            _answer(control, children, seccomp, before, fds)
+
+
+def _forget_harness() -> "dict[str, ModuleType]":
+    """No script finds it among its modules; those that it does find, before it has imported any."""
+    sys.path.remove(harness.HARNESS)
+    for name in [name for name in sys.modules if name.startswith("automa_guest")]:
+        del sys.modules[name]
+    return sys.modules.copy()
 
 
 def _reap(children: first.Children) -> None:
@@ -81,29 +94,37 @@ def _reap(children: first.Children) -> None:
             pass
 
 
-def _answer(control: socket.socket, children: first.Children, seccomp: bytes, fds: "list[int]") -> None:
-    orders = socket.socket(fileno=fds[0])
+def _answer(
+    control: _socket.socket,
+    children: first.Children,
+    seccomp: bytes,
+    before: "dict[str, ModuleType]",
+    fds: "list[int]",
+) -> None:
+    orders = _socket.socket(fileno=fds[0])
     pid = first.call("syscall", _CLONE, _NEW | signal.SIGCHLD, 0, 0, 0, 0)
     if pid == 0:
         control.close()
         children.forget()
-        _be_init(orders, fds[1:], seccomp)
+        _be_init(orders, fds[1:], seccomp, before)
     handle = os.pidfd_open(pid)
     with suppress(OSError):  # who asked may be gone; init sees that too
-        socket.send_fds(orders, [str(pid).encode()], [handle])
+        first.send(orders, str(pid).encode(), handle)
     orders.close()
     for descriptor in (handle, *fds[1:]):
         os.close(descriptor)
 
 
-def _be_init(orders: socket.socket, output: "list[int]", seccomp: bytes) -> "NoReturn":
+def _be_init(
+    orders: _socket.socket, output: "list[int]", seccomp: bytes, before: "dict[str, ModuleType]"
+) -> "NoReturn":
     try:
         os.setsid()  # a signal to the script's process group reaches nobody outside
         _prepare()
         config = _await_orders(orders)
         if config is not None:
             _mount(config)
-            _fork_script(config, orders, output, seccomp)
+            _fork_script(config, orders, output, seccomp, before)
     except Exception as error:  # not SystemExit: that is the script's end, in its own process
         os.write(output[1], f"the sandbox could not be prepared: {error}\n".encode())
         os._exit(126)
@@ -119,12 +140,13 @@ def _prepare() -> None:
         if os.access(f"/proc/{name}", os.F_OK):
             _bind(f"/proc/{name}", f"/proc/{name}", _RDONLY)
     _mount_one("devpts", "/dev/pts", "devpts", _NOSUID | _NOEXEC, "newinstance,ptmxmode=0666,mode=620")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device:
-        fcntl.ioctl(device, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP | _IFF_RUNNING))
+    device = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    fcntl.ioctl(device, _SIOCSIFFLAGS, _LOOPBACK_UP)
+    device.close()
 
 
-def _await_orders(orders: socket.socket) -> "dict[str, Any] | None":
-    _, fds, _, _ = socket.recv_fds(orders, 64, 1)
+def _await_orders(orders: _socket.socket) -> "dict[str, Any] | None":
+    _, fds = first.receive(orders, 64, 1)
     if not fds:  # no run came
         return None
     config = marshal.loads(os.pread(fds[0], os.fstat(fds[0]).st_size, 0))  # noqa: S302 - the shim wrote it
@@ -174,7 +196,11 @@ def _mount_scratch(config: "dict[str, Any]") -> None:
 
 
 def _fork_script(
-    config: "dict[str, Any]", orders: socket.socket, output: "list[int]", seccomp: bytes
+    config: "dict[str, Any]",
+    orders: _socket.socket,
+    output: "list[int]",
+    seccomp: bytes,
+    before: "dict[str, ModuleType]",
 ) -> None:
     for kind, value in config["rlimits"]:
         resource.setrlimit(kind, (value, value))
@@ -184,7 +210,7 @@ def _fork_script(
     if pid == 0:
         orders.close()
         os.close(counts)
-        _become_script(config["guest"], output)
+        _become_script(config["guest"], output, before)
     for descriptor in output:
         os.close(descriptor)
     first.see_through(pid, orders, counts, lingers=False)
@@ -198,17 +224,13 @@ def _give_up_privileges(uid: int, seccomp: bytes) -> None:
     first.protect(seccomp)
 
 
-def _become_script(config: "dict[str, Any]", output: "list[int]") -> None:
+def _become_script(config: "dict[str, Any]", output: "list[int]", before: "dict[str, ModuleType]") -> None:
     first.show()
     for number, descriptor in zip((1, 2, harness.FRAMES_FD), output):  # noqa: B905 - Python 3.9 too
         os.dup2(descriptor, number)
     os.closerange(harness.FRAMES_FD + 1, _MANY)
-    sys.path.remove(harness.HARNESS)
-    for name in [name for name in sys.modules if name.startswith("automa_guest")]:
-        del sys.modules[name]
-    before = frozenset(sys.modules)
     try:
-        harness.main(config)
+        harness.begin(config)
     except SystemExit as ending:
         leave(ending.code if isinstance(ending.code, int) else 1, before)
 
