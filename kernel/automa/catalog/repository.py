@@ -119,7 +119,7 @@ async def runnable(session: AsyncSession, script_id: str, reference: str | None)
 def _runnable(wanted: ColumnElement[bool]) -> Any:
     return (
         select(
-            _scripts.c.name, _scripts.c.owner_id,
+            _scripts.c.name, _scripts.c.owner_id, _scripts.c.max_concurrent_runs,
             _versions.c.id.label("version_id"), _versions.c.number, _versions.c.digest, _versions.c.entry,
             _versions.c.kind, _versions.c.parameters, _versions.c.result_schema, _versions.c.draft,
             _versions.c.permissions, _versions.c.environment_id,

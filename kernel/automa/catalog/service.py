@@ -52,6 +52,8 @@ class RunnableVersion:
     """The part of it that was approved; None if nothing needed to be."""
     environment_id: str | None
     """Its packages; None: it needs none."""
+    max_concurrent_runs: int | None
+    """So many runs of the script at once; None: as many as there is room for."""
 
     def limits(self, defaults: Limits) -> Limits:
         """What its runs may use if nobody says otherwise."""
@@ -315,6 +317,7 @@ class CatalogService:
             permissions=row.permissions or _NOTHING,
             approved=row.asked,
             environment_id=row.environment_id,
+            max_concurrent_runs=row.max_concurrent_runs,
         )
 
     async def environment_for(self, change: Change, version: RunnableVersion, installer: str) -> str | None:

@@ -6,7 +6,8 @@ runs that may start now, in one transaction. Nothing here polls: a submission, a
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from automa.runs.models import RunRow
 from automa.runs.news import Due, Ended, News, Requeued, Started, start_failed
 from automa.runs.queue import Bounds, Candidate, Load, Place, Turns
 from automa.runs.retries import wait_after
+from automa.runs.service import TakePlace
 from automa.sdk.actors import SYSTEM
 from automa.sdk.attempts import Hint, live_supervisor, read_supervisor
 from automa.sdk.runs import (
@@ -141,9 +143,26 @@ class Dispatcher:
                 task.cancel()
         await asyncio.gather(*tasks, *filter(None, [self._loop]), return_exceptions=True)
 
-    def expect(self, row: RunRow) -> None:
-        """A run is about to be queued: if it may expire, its time runs. Told before the commit."""
-        self._deadlines.take_up(row, row.queued_at)
+    @contextmanager
+    def admission(self) -> Generator[TakePlace]:
+        """Around a transaction that writes runs: one that takes a place in it starts with the commit."""
+        taken: list[RunRow] = []
+
+        def take(row: RunRow, script_limit: int | None) -> bool:
+            if not self._has_place(row, script_limit):
+                self._deadlines.take_up(row, row.queued_at)  # if it may expire, its time runs
+                return False
+            self._hold(row)
+            taken.append(row)
+            return True
+
+        try:
+            yield take
+        except BaseException:
+            self._give_back(taken)
+            raise
+        for row in taken:
+            self._begin(row, self._execute(row))
 
     def submitted(self) -> None:
         """Something was queued, or a limit was changed."""
@@ -158,7 +177,7 @@ class Dispatcher:
         """Which limit holds a queued run back; None if none does."""
         if row.state != RunState.QUEUED:
             return None
-        if row.environment_id and self._environments and self._environments.is_awaited(row.environment_id):
+        if self._environments and row.environment_id and self._awaits_packages(row):
             return f"Its environment: {self._environments.standing(row.environment_id)}."
         return self._turns.waiting_for(_place(row), load)
 
@@ -169,6 +188,21 @@ class Dispatcher:
         else:
             self._deadlines.drop(run_id)
             self.watchers.wake(run_id, ended=True)
+
+    def _has_place(self, row: RunRow, script_limit: int | None) -> bool:
+        """Whether it may start at once: nobody is waiting, and no turn has yet to tell who does."""
+        may_wait = self._queue_may_hold or self._held_back or _bring_work(self._news)
+        if may_wait or not self._claiming or self._turning.locked():
+            return False
+        return not self._awaits_packages(row) and self.load().obstacle(_place(row), script_limit) is None
+
+    def _give_back(self, rows: Sequence[RunRow]) -> None:
+        # A commit that fails may have been made all the same; nothing of what it was to start has begun.
+        for row in rows:
+            self._live.pop(row.id, None)
+            self._tell(Requeued(row.id, row.owner_id, row.attempt))
+        if not self._live:
+            self._idle.set()
 
     async def _work(self) -> None:
         while True:
@@ -225,9 +259,8 @@ class Dispatcher:
                 if limit > 0:
                     claimed = await self._claim(change, staying, limit)
         except Exception:
-            # A commit that fails may have been made all the same; nothing of what it claimed has begun.
+            self._give_back(claimed)
             for row in claimed:
-                self._news.append(Requeued(row.id, row.owner_id, row.attempt))
                 self._deadlines.take_up(row, utc_now())
             raise
         return over, claimed
@@ -243,15 +276,21 @@ class Dispatcher:
         repository.claim(change, chosen, utc_now())
         return rows
 
-    def _awaits_packages(self, head: Candidate) -> bool:
+    def _awaits_packages(self, run: Candidate | RunRow) -> bool:
         """Whoever installs them tells when they are there."""
-        return self._environments is not None and self._environments.is_awaited(head.environment_id)
+        return self._environments is not None and self._environments.is_awaited(run.environment_id)
 
     def _watch(self, row: RunRow, work: Coroutine[None, None, None]) -> None:
-        live = _Live(row)
-        self._live[row.id] = live
+        self._hold(row)
+        self._begin(row, work)
+
+    def _hold(self, row: RunRow) -> None:
+        """It has a place now."""
+        self._live[row.id] = _Live(row)
         self._idle.clear()
-        live.task = asyncio.create_task(work, name=f"run {row.id}")
+
+    def _begin(self, row: RunRow, work: Coroutine[None, None, None]) -> None:
+        self._live[row.id].task = asyncio.create_task(work, name=f"run {row.id}")
 
     async def _execute(self, row: RunRow) -> None:
         """Start a claimed run and see it through."""

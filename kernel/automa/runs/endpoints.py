@@ -60,14 +60,14 @@ def routes(
         if row is None:
             runner = await runners.place(wanted.script_id, caller.user_id, wanted.runner)
             installer = await runners.installer(runner)
-            async with changes(caller.actor) as change:
-                row = await submitted_before(change.session, caller, key, fingerprint)
-                if row is not None:
-                    change.bookkeeping()
-                else:
-                    row = await service.submit(change, caller, wanted, runner, installer)
-                    dispatcher.expect(row)
-                    await remember(change.session, caller, key, fingerprint, row)
+            with dispatcher.admission() as take_place:
+                async with changes(caller.actor) as change:
+                    row = await submitted_before(change.session, caller, key, fingerprint)
+                    if row is not None:
+                        change.bookkeeping()
+                    else:
+                        row = await service.submit(change, caller, wanted, runner, installer, take_place)
+                        await remember(change.session, caller, key, fingerprint, row)
         return _accepted(row, response)
 
     async def submitted_before(
@@ -86,7 +86,8 @@ def routes(
             await idempotency.remember(session, caller.user_id, key, fingerprint, row.id, service.now())
 
     def _accepted(row: RunRow, response: Response) -> RunView:
-        dispatcher.submitted()
+        if row.state == RunState.QUEUED:
+            dispatcher.submitted()
         response.headers["Location"] = f"/api/v1/runs/{row.id}"
         return shown(row)
 

@@ -1,7 +1,7 @@
 """Decisions about runs: may it be submitted, cancelled, run again."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +29,10 @@ from automa.storage.tables import new_id, utc_now
 
 QUEUE_FULL_RETRY_S = 5.0
 RAISE = "queue:raise"
+
+
+TakePlace = Callable[[RunRow, int | None], bool]
+"""Whether a run may start with the transaction that writes it; its script may have so many at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,15 @@ class RunService:
         return self._clock.now()
 
     async def submit(
-        self, change: Change, caller: Caller, wanted: Submission, runner: str, installer: str = ""
+        self,
+        change: Change,
+        caller: Caller,
+        wanted: Submission,
+        runner: str,
+        installer: str = "",
+        take_place: TakePlace = lambda _row, _most: False,
     ) -> RunRow:
-        """Queue a run; `installer` is what `Runners.installer` says of its runner.
+        """Queue a run, or let it start where there is a place; `Runners.installer` tells the installer.
 
         Raises NotFound, Conflict for a draft, ApprovalNeeded, InvalidPayload for parameters or limits,
         Forbidden for a priority that the caller may not give, TooManyRequests for a full queue.
@@ -90,13 +100,17 @@ class RunService:
         row = _queued(version, caller, params, limits, runner, wanted.rerun_of)
         row["environment_id"] = await self._catalog.environment_for(change, version, installer)
         row |= self._waiting(row, wanted.policies)
+        run = RunRow(**row)
+        if take_place(run, version.max_concurrent_runs):
+            run.state, run.starting_at = RunState.STARTING, utc_now()
+            row |= {"state": RunState.STARTING.value, "starting_at": run.starting_at}
         repository.add(change, row)
         change.audit(
             "run.create", "run", row["id"], script_id=version.script_id, version=version.version_number,
             **_told(wanted.policies),
         )  # fmt: skip
         change.emit("run.queued", row["id"], owner_id=row["owner_id"], script_id=version.script_id)
-        return RunRow(**row)
+        return run
 
     async def again(
         self, session: AsyncSession, caller: Caller, run_id: str, other: Mapping[str, Any] | None = None

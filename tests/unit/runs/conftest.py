@@ -156,6 +156,22 @@ class Bench:
         self.dispatcher.submitted()
         return ids
 
+    async def admit(
+        self, script_limit: int | None = None, changes: Changes | None = None, **values: Any
+    ) -> RunRow:
+        """What the service does with a submission: it writes it as the dispatcher says."""
+        row = run_row(self.owner_id, **values)
+        run = RunRow(**row)
+        with self.dispatcher.admission() as take_place:
+            async with (changes or self.changes)(SYSTEM) as change:
+                change.bookkeeping()
+                if take_place(run, script_limit):
+                    run.state = RunState.STARTING
+                await change.session.execute(insert(RunRow).values(row | {"state": run.state}))
+        if run.state == RunState.QUEUED:
+            self.dispatcher.submitted()
+        return run
+
     async def ask_to_cancel(self, run_id: str) -> None:
         async with self.changes(SYSTEM) as change:
             change.bookkeeping()

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from automa.http.stack import protect
 from automa.runs.choice import Runners
 from automa.runs.endpoints import routes
 from automa.runs.ofscript import RunsOfScripts
-from automa.runs.service import RunService
+from automa.runs.service import RunService, TakePlace
 from automa.runs.sweep import RunFolders
 from automa.sdk.actors import SYSTEM
 from automa.sdk.attempts import EGRESS
@@ -67,8 +68,9 @@ class NoDispatcher:
     def cancel(self, run_id: str) -> None:
         return None
 
-    def expect(self, row: Any) -> None:
-        return None
+    @contextmanager
+    def admission(self) -> Generator[TakePlace]:
+        yield lambda _row, _most: False
 
     def load(self) -> None:
         return None
