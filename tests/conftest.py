@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEn
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with start_docker(tmp_path_factory.mktemp("docker"), shared) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def gvisor_engine(docker_engine: DockerEngine) -> DockerEngine:
+    """The same engine, with settings by which runs are in gVisor or not at all."""
+    return replace(docker_engine, gvisor="on")
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,7 @@ class Attempt:
     def _start(self) -> None:
         sandbox = self._sandbox
         sandbox.start(self.spec)
+        self._began = time.monotonic()  # what a sandbox takes to be there is not the script's time
         self._loop.add(sandbox.frames, self._read_frames)
         self._loop.add(sandbox.stdout, self._read_stdout)
         self._loop.add(sandbox.stderr, self._read_stderr)
@@ -177,7 +178,7 @@ class Attempt:
         self._last_read = time.monotonic()
 
     def _read_frames(self, descriptor: int) -> None:
-        self._harvest.hold_artifacts(self._sandbox.init)  # before reading: a script that ends at once waits
+        self._harvest.hold_artifacts(self._sandbox)  # before reading: a script that ends at once waits
         self._frames.feed(self._read_or_close(descriptor))
         if self._frames.broken and self._loop.is_watched(descriptor):
             self._loop.drop(descriptor)  # whoever writes on and on costs us nothing

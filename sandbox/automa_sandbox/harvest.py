@@ -9,6 +9,7 @@ from automa_sandbox.artifacts import Collected, collect, open_folder
 from automa_sandbox.egress.refusals import NO_NETWORK, Refusal
 from automa_sandbox.frames import Frames, is_json
 from automa_sandbox.masking import Mask
+from automa_sandbox.sandbox import Sandbox
 
 
 class Harvest:
@@ -20,10 +21,10 @@ class Harvest:
         self._mask = mask
         self._artifacts: int | None = None
 
-    def hold_artifacts(self, init: int | None) -> None:
+    def hold_artifacts(self, sandbox: Sandbox) -> None:
         """Keep hold of their folder, which goes with the sandbox's last process."""
         if self._artifacts is None:
-            self._artifacts = open_folder(init)
+            self._artifacts = open_folder(sandbox.init, sandbox.artifacts)
 
     @property
     def refusal(self) -> str | None:

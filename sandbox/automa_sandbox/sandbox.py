@@ -1,6 +1,7 @@
 """What an attempt supervises: the face that every runner's sandbox has."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from automa.sdk.runs import Enforcement, Limits, RunSpec, Usage
@@ -39,6 +40,11 @@ class Sandbox(Protocol):
     @property
     def gate(self) -> Gate | None:
         """Its way to the hosts that it may reach; None where it has none, and before the start."""
+        ...
+
+    @property
+    def artifacts(self) -> Path | None:
+        """The folder of the host where they come to lie; None where they are seen in the sandbox itself."""
         ...
 
     @property

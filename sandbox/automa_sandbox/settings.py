@@ -27,6 +27,14 @@ class DockerSettings(BaseModel):
     runtime: str | None = Field(
         default=None, description="A runtime that the engine has registered; None: the engine's own choice."
     )
+    gvisor: str = Field(
+        default="auto",
+        min_length=1,
+        description=(
+            "gVisor for runs without a network: `auto` (where it is registered and works), `on` (or nothing "
+            "runs), `off`, or the name under which it is registered, which is as `on`."
+        ),
+    )
 
 
 class SandboxSettings(BaseModel):

@@ -27,8 +27,12 @@ class Kind:
     """Scripts run on the interpreter of an image, which may be another one than the server's."""
     shows_sys: bool = False
     """There is an empty folder where the system's devices would be."""
+    devices: frozenset[str] = frozenset()
+    """Of those that are in there, the ones that only its own kernel knows."""
     needs: str | None = None
     """The fixture that makes ready what the runner needs; its `settings_in` gives the plugin's settings."""
+    aside: frozenset[str] = frozenset()
+    """Files whose tests are asked of it only if they are named: they are about what is the same elsewhere."""
     lacks: frozenset[str] = frozenset()
     """What no script has in its sandboxes: tests that are marked to need it are asked of the others only.
 
@@ -43,10 +47,30 @@ def _start_cold(context: PluginContext) -> Runner:
 _NOT_IN_WEBASSEMBLY = frozenset(
     {"processes", "threads", "signals", "sockets", "system", "descriptors", "packages", "this-python"}
 )
+_NOT_IN_GVISOR = frozenset(
+    {
+        "network",
+        "inodes",
+        "counts-of-bytes",
+        "deaths-of-one",  # who has too much memory takes everything along
+        "quick-start",  # with next to nothing of a processor
+        "other-architecture",
+        "processes-of-the-host",
+    }
+)
 RUNNERS = {
     "bubblewrap": Kind(BubblewrapRunner.make),
     "bubblewrap-cold": Kind(_start_cold),
     "docker": Kind(DockerRunner.make, own_interpreter=True, shows_sys=True, needs="docker_engine"),
+    "docker-gvisor": Kind(
+        DockerRunner.make,
+        own_interpreter=True,
+        shows_sys=True,
+        devices=frozenset({"fuse", "net"}),
+        needs="gvisor_engine",
+        lacks=_NOT_IN_GVISOR,
+        aside=frozenset({"test_guest.py", "test_guest_module.py", "test_packages.py"}),
+    ),
     "wasm": Kind(
         WasmRunner.make,
         own_interpreter=True,
@@ -58,17 +82,20 @@ RUNNERS = {
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A test that needs what a runner lacks is not that runner's; neither is one that is another's only."""
-    left = [item for item in items if not _is_asked(item)]
+    named = frozenset(Path(one.partition("::")[0]).name for one in config.args)
+    left = [item for item in items if not _is_asked(item, named)]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
 
 
-def _is_asked(item: pytest.Item) -> bool:
+def _is_asked(item: pytest.Item, named: frozenset[str]) -> bool:
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     name = parameters.get("runner_name")
     if name not in RUNNERS:
         return True
+    if item.path.name in RUNNERS[name].aside - named:
+        return False
     needed = {need for mark in item.iter_markers("needs") for need in mark.args}
     only = {one for mark in item.iter_markers("only") for one in mark.args}
     return not needed & RUNNERS[name].lacks and (not only or name in only)

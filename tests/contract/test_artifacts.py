@@ -48,7 +48,7 @@ class TestKeeping:
         assert (failed.state, kept(failed)) == (RunState.FAILED, {"shot.png": b"png"})
         timed_out = await lab.run(
             f"{HEAD}Path('x').write_text('1')\nimport time; time.sleep(60)",
-            limits=replace(QUICK, timeout_s=0.5),
+            limits=replace(QUICK, timeout_s=1.5),
         )
         assert (timed_out.state, kept(timed_out)) == (RunState.TIMED_OUT, {"x": b"1"})
 

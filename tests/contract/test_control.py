@@ -142,7 +142,7 @@ print('left')
         assert (ended.state, ended.out) == (RunState.SUCCEEDED, "end\n")
         assert time.monotonic() - begin < 20
 
-    @pytest.mark.needs("processes")
+    @pytest.mark.needs("processes", "processes-of-the-host")
     async def test_a_killed_shim_takes_its_sandbox_along(
         self, lab: Lab, when_it_prints: WhenItPrints
     ) -> None:

@@ -87,6 +87,7 @@ class TestSystemCalls:
             pytest.skip("x32 exists on x86_64 only")
         assert await lab.see(SYSCALL + "print(call((0x40000000 | 39,)))") == "EPERM"
 
+    @pytest.mark.needs("other-architecture")  # gVisor takes the number for one of its own calls
     async def test_a_call_of_another_architecture_kills(self, lab: Lab) -> None:
         if os.uname().machine != "x86_64":
             pytest.skip("int 0x80 exists on x86_64 only")
@@ -111,9 +112,10 @@ class TestIdentity:
     @pytest.mark.needs("system")
     async def test_it_is_nobody_and_has_no_capabilities(self, lab: Lab) -> None:
         source = """
-import os
+import ctypes, os
 status = dict(line.split(':\\t') for line in open('/proc/self/status').read().splitlines() if ':\\t' in line)
-print([status[n] for n in ('CapPrm', 'CapEff', 'CapAmb')], status['NoNewPrivs'], status['Seccomp'], os.getgroups())
+no_new_privileges = ctypes.CDLL(None).prctl(39, 0, 0, 0, 0)
+print([status.get(n, '0' * 16) for n in ('CapPrm', 'CapEff', 'CapAmb')], no_new_privileges, status['Seccomp'], os.getgroups())
 print(os.getresuid(), os.getresgid())
 """
         first, ids = (await lab.see(source)).splitlines()
@@ -183,7 +185,8 @@ os.symlink('/usr', '/tmp/usr')
 try: open('/tmp/usr/x', 'w')
 except OSError as error: print(error.strerror)
 """
-        assert (await lab.see(source)).splitlines() == ["False", "Read-only file system"]
+        there, said = (await lab.see(source)).splitlines()
+        assert (there, said in ("Read-only file system", "Permission denied")) == ("False", True)
 
     async def test_a_script_that_deletes_everything_it_can_ends_as_it_says(self, lab: Lab) -> None:
         source = "import shutil, sys\nshutil.rmtree('/', ignore_errors=True)\nprint('survived')"
@@ -202,11 +205,11 @@ for path in ('/proc/sys/kernel/core_pattern', '/proc/sys/kernel/modprobe', '/pro
         assert await lab.see(source) == ""
 
     @pytest.mark.needs("system")
-    async def test_devices_cannot_be_made(self, lab: Lab) -> None:
+    async def test_devices_cannot_be_made_or_are_none(self, lab: Lab, kind: Any) -> None:
         source = """
 import os, stat
 for kind in (stat.S_IFBLK, stat.S_IFCHR):
-    try: os.mknod('/tmp/dev', kind | 0o600, os.makedev(8, 0)); print('made')
+    try: os.mknod(f'/tmp/dev-{kind}', kind | 0o600, os.makedev(8, 0)); os.open(f'/tmp/dev-{kind}', os.O_RDONLY); print('opened')
     except OSError: pass
 print(sorted(os.listdir('/dev')))
 """
@@ -227,7 +230,7 @@ print(sorted(os.listdir('/dev')))
             "zero",
         ]
         seen = set(json.loads((await lab.see(source)).replace("'", '"')))
-        assert seen - {"mqueue"} <= set(devices)
+        assert seen - {"mqueue"} - kind.devices <= set(devices)
 
 
 @pytest.mark.needs("processes")
@@ -257,12 +260,20 @@ for number in (9, 15, 19):
     except OSError: pass
 try: os.kill(-1, 0)
 except OSError: pass
+own = [os.fstat(number)[:3] for number in (1, 2, 4)]  # its pipes, which it may open by name
+for number in range(100):
+    for flags in (os.O_RDONLY | os.O_NONBLOCK, os.O_WRONLY | os.O_NONBLOCK):
+        try: there = os.open(f'/proc/1/fd/{number}', flags)
+        except OSError: continue
+        if os.fstat(there)[:3] not in own: print('opened', number, os.readlink(f'/proc/1/fd/{number}'))
+        os.close(there)
 print(open('/proc/1/cmdline', 'rb').read())
 """
         seen = await lab.see(source)
         if "environ" in seen:  # an ordinary user's sandbox: its own user, and nothing to be seen
-            assert "environ b''" in seen
+            assert "environ b''" in seen or "environ b'PATH=/usr/'" in seen  # the engine's, in gVisor
         assert "b'" in seen
+        assert "opened" not in seen
         for word in ("--bind", "AUTOMA", "/app", "/.outside"):
             assert word not in seen.replace("/automa/", "")
 
@@ -329,8 +340,11 @@ for address in ('{path}', '\\0automa-{os.getpid()}'):
 async def test_system_v_memory_of_the_host_is_not_seen(lab: Lab) -> None:
     process = await asyncio.create_subprocess_exec("ipcmk", "-M", "4096", stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
+    source = (
+        "import os\nprint(open(p).read() if os.path.exists(p := '/proc/sysvipc/shm') else 'no such thing')"
+    )
     try:
-        assert len((await lab.see("print(open('/proc/sysvipc/shm').read())")).splitlines()) == 1
+        assert len((await lab.see(source)).splitlines()) == 1
     finally:
         process = await asyncio.create_subprocess_exec("ipcrm", "-m", out.split()[-1].decode())
         await process.wait()

@@ -55,7 +55,9 @@ for action in (lambda: open('/app/main.py', 'w'), lambda: os.unlink('/app/main.p
 os.unlink('main.py')
 """
         ended = await lab.run(source)
-        assert ended.out == "Read-only file system\n" * 3, ended.explain()
+        said = ended.out.splitlines()
+        assert len(said) == 3, ended.explain()
+        assert set(said) <= {"Read-only file system", "Permission denied"}
 
     async def test_variables_of_the_spec_are_in_the_environment(self, lab: Lab) -> None:
         source = "import os\nprint(os.environ['TOKEN'], os.environ['HOME'], sorted(os.environ))"

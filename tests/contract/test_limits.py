@@ -75,7 +75,7 @@ class TestMemory:
         assert ended.outcome.usage.peak_memory_bytes is not None
         assert 50 * MiB < ended.outcome.usage.peak_memory_bytes < 128 * MiB
 
-    @pytest.mark.needs("processes")
+    @pytest.mark.needs("processes", "deaths-of-one")
     async def test_a_failed_child_of_an_out_of_memory_run_does_not_make_it_a_success(self, lab: Lab) -> None:
         source = """
 import subprocess, sys
@@ -117,7 +117,8 @@ except OSError as error:
 
     async def test_a_wild_fork_bomb_is_timed_out(self, lab: Lab) -> None:
         source = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
-        ended = await lab.run(source, limits=replace(QUICK, processes=30, timeout_s=1, grace_s=0.2))
+        limits = replace(QUICK, processes=30, memory_bytes=512 * MiB, timeout_s=1, grace_s=0.2)
+        ended = await lab.run(source, limits=limits)
         assert ended.state is RunState.TIMED_OUT
         assert (await lab.run("print(1)")).state is RunState.SUCCEEDED
 
@@ -153,6 +154,7 @@ class TestProcessor:
             pytest.skip("this machine cannot limit the share of a processor")
         assert (ended.outcome.usage.cpu_s or 9) < 0.6
 
+    @pytest.mark.needs("quick-start")
     async def test_asking_for_next_to_nothing_does_not_lift_the_limit(self, lab: Lab) -> None:
         usual = (await lab.run("print(1)")).outcome.enforcement["cpus"]
         limits = replace(QUICK, cpus=1e-9, timeout_s=2, grace_s=0)
@@ -176,6 +178,7 @@ except OSError as error: print(written, error.strerror)
         assert said == "No space left on device"
         assert int(written) <= 8 * MiB
 
+    @pytest.mark.needs("inodes")
     @pytest.mark.parametrize("place", ["/tmp", "/work", "/dev/shm"])
     async def test_files_are_counted_wherever_they_are(self, lab: Lab, place: str) -> None:
         source = f"""
@@ -201,7 +204,7 @@ except OSError as error: print(n, error.strerror)
         assert ended.outcome.ended_by == "disk_bytes", ended.explain()
         assert "No space left" in (ended.outcome.reason or "")
 
-    @pytest.mark.needs("processes")
+    @pytest.mark.needs("processes", "counts-of-bytes")
     async def test_what_all_its_processes_wrote_is_reported(self, lab: Lab) -> None:
         source = """
 import subprocess, sys

@@ -1,6 +1,7 @@
 """A real Docker engine for tests, on a socket of its own, with the base image of the runner in it."""
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ class DockerEngine:
     """One engine. Its network is left alone: no bridge, no rules of a firewall."""
 
     folder: Path
+    gvisor: str = "off"
 
     @property
     def url(self) -> str:
@@ -31,7 +33,7 @@ class DockerEngine:
 
     @property
     def settings(self) -> SandboxSettings:
-        return SandboxSettings(docker=DockerSettings(socket=self.url, image=IMAGE))
+        return SandboxSettings(docker=DockerSettings(socket=self.url, image=IMAGE, gvisor=self.gvisor))
 
     def settings_in(self, data_dir: Path) -> SandboxSettings:
         """What a runner with this folder is to be told."""
@@ -47,7 +49,7 @@ class DockerEngine:
             process = subprocess.Popen(
                 ["dockerd", "--data-root", self.folder / "data", "--exec-root", self.folder / "exec",
                  "-H", self.url, "-p", self.folder / "docker.pid",
-                 "--iptables=false", "--ip6tables=false", "--bridge=none"],
+                 "--iptables=false", "--ip6tables=false", "--bridge=none", "--config-file", self._config()],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + 60
@@ -56,6 +58,13 @@ class DockerEngine:
             assert time.monotonic() < deadline, "the engine does not answer"
             time.sleep(0.05)
         self._process = process
+
+    def _config(self) -> Path:
+        """gVisor does without a network here: this old one takes that of a new kernel for the machine's."""
+        path = self.folder / "daemon.json"
+        runsc = {"path": "/usr/bin/runsc", "runtimeArgs": ["--network=none"]}
+        path.write_text(json.dumps({"runtimes": {"runsc": runsc}}))
+        return path
 
     def stop(self) -> None:
         os.kill(self.pid, signal.SIGTERM)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the system programs that the tests start for real, where they are missing.
-#   provision.sh        what the tests need: PostgreSQL, Docker, curl for the documentation's examples,
+#   provision.sh        what the tests need: PostgreSQL, Docker, gVisor, curl for the documentation's examples,
 #                       and libfaketime for clocks that jump
 #   provision.sh venv   what `python3 -m venv` needs
 set -eu
@@ -23,5 +23,6 @@ fi
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || install postgresql
 command -v curl >/dev/null || install curl ca-certificates
 command -v dockerd >/dev/null || install docker.io
+command -v runsc >/dev/null || install runsc
 command -v mmdebstrap >/dev/null || install mmdebstrap
 [ -n "$(find /usr/lib /usr/lib64 /usr/local/lib -name libfaketimeMT.so.1 2>/dev/null)" ] || install libfaketime

@@ -69,6 +69,11 @@ def protect(seccomp: bytes) -> None:
     call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     program = _FilterProgram(len(seccomp) // _INSTRUCTION_BYTES, seccomp)
     call("prctl", _PR_SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0)
+    hide()
+
+
+def hide() -> None:
+    """Nobody without privileges may look into this process."""
     call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
@@ -114,17 +119,17 @@ def see_through(script: int, shim: "Any", counts: int, lingers: bool) -> None:
     poll = select.poll()
     poll.register(shim, select.POLLIN)
     poll.register(children.woken, select.POLLIN)
-    while not _reap(script, shim, counts) or lingers:
+    while not reap(script, shim, counts) or lingers:
         for descriptor, _ in poll.poll():
             if descriptor == children.woken:
                 children.hear()
             elif shim.recv(16) == TERMINATE:
-                _terminate_all()
+                terminate_all()
             else:
                 return
 
 
-def _reap(script: int, shim: "Any", counts: int) -> bool:
+def reap(script: int, shim: "Any", counts: int) -> bool:
     """Whether the script was among those that have ended."""
     while True:
         try:
@@ -140,7 +145,7 @@ def _reap(script: int, shim: "Any", counts: int) -> bool:
             return True
 
 
-def _terminate_all() -> None:
+def terminate_all() -> None:
     try:
         os.kill(-1, signal.SIGTERM)
     except ProcessLookupError:

@@ -21,13 +21,14 @@ PLAN = Plan(
     channels=Path("/channels"),
     seccomp=b"",
     runtime=None,
+    gvisor=None,
     holds=frozenset(),
 )
 
 
 def made(**fields: Any) -> dict[str, Any]:
     spec = RunSpec("run", 1, Path("/attempt"), Path("/app"), "main.py", False, {}, **fields)
-    return options(PLAN, spec, Path("/channel"), 70_000, "shim")
+    return options(PLAN, spec, 70_000, "shim", [(Path("/channel/passwd"), "/etc/passwd")])
 
 
 class TestPrivileges:

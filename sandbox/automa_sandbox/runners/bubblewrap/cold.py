@@ -19,6 +19,7 @@ class ColdSandbox(Grouped):
 
     vanished = False
     gate: Gate | None = None
+    artifacts = None
 
     def __init__(self, machine: Machine, stage: Stage, secrets: Mapping[str, str] = NO_SECRETS) -> None:
         super().__init__(stage.group, counts_inodes=machine.plan.as_root)

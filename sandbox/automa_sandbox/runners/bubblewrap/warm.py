@@ -134,6 +134,7 @@ class WarmSandbox(Followed):
 
     vanished = False
     gate: Gate | None = None
+    artifacts = None
 
     def __init__(self, machine: Machine, seat: Seat, secrets: Mapping[str, str] = NO_SECRETS) -> None:
         super().__init__(seat.group, counts_inodes=True)

@@ -3,7 +3,6 @@
 import marshal
 import os
 import select
-import shutil
 import socket
 import struct
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from automa_sandbox import inside
+from automa_sandbox.runners.docker.container import GROUP, PASSWD, SOCKET
 
 _PEER = struct.Struct("3i")
 _PIPES = 3
@@ -22,16 +22,13 @@ class WrongCaller(Exception):
 
 
 class Channel:
-    """A folder with the socket and the files in which the container finds its user described."""
+    """A folder with the socket, and with the users that the container has."""
 
     def __init__(self, folder: Path, uid: int) -> None:
         self.folder = folder
         self._uid = uid
         folder.mkdir(mode=0o700)
-        (folder / "passwd").write_bytes(inside.passwd(uid))
-        (folder / "group").write_bytes(inside.group(uid))
-        for name in ("passwd", "group"):
-            (folder / name).chmod(0o444)
+        self.mounts = ((folder / "socket", SOCKET), *write_users(folder, uid))
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         _bind(self._listener, folder / "socket")
         self._listener.listen(1)
@@ -59,9 +56,14 @@ class Channel:
         self._listener.close()
         (self.folder / "socket").unlink(missing_ok=True)
 
-    def remove(self) -> None:
-        self._listener.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+def write_users(folder: Path, uid: int) -> tuple[tuple[Path, str], ...]:
+    """The files in which a container finds its user described, and where they belong in it."""
+    files = ((folder / "passwd", PASSWD, inside.passwd(uid)), (folder / "group", GROUP, inside.group(uid)))
+    for path, _, content in files:
+        path.write_bytes(content)
+        path.chmod(0o444)
+    return tuple((path, place) for path, place, _ in files)
 
 
 def _bind(listener: socket.socket, path: Path) -> None:

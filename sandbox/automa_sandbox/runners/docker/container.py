@@ -22,7 +22,7 @@ _OWN_RESOLVER = {"Dns": ["127.0.0.1"], "DnsSearch": ["."]}
 
 
 def options(
-    plan: Plan, spec: RunSpec, channel: Path, uid: int, shim: str, extra: Iterable[tuple[Path, str]] = ()
+    plan: Plan, spec: RunSpec, uid: int, shim: str, extra: Iterable[tuple[Path, str]] = ()
 ) -> dict[str, Any]:
     """Never privileged, never with the engine's socket inside: there is no way to ask for either.
 
@@ -44,8 +44,8 @@ def options(
             "NetworkMode": "host" if with_network else "none",
             **(_OWN_RESOLVER if spec.network.mode == "allow" else {}),
             "Mounts": [
-                *_mounts(plan, spec, channel),
-                *(_bind(Mount(source, target)) for source, target in extra),
+                *_mounts(plan, spec),
+                *(bind(Mount(source, target)) for source, target in extra),
             ],
             "Tmpfs": _tmpfs(spec.limits, uid),
             "LogConfig": {"Type": "none"},
@@ -97,18 +97,16 @@ def _tmpfs(limits: Limits, uid: int) -> dict[str, str]:
     }
 
 
-def _mounts(plan: Plan, spec: RunSpec, channel: Path) -> Iterable[dict[str, Any]]:
-    yield _bind(Mount(plan.harness, HARNESS))
-    yield _bind(Mount(spec.app_dir, APP))
+def _mounts(plan: Plan, spec: RunSpec) -> Iterable[dict[str, Any]]:
+    yield bind(Mount(plan.harness, HARNESS))
+    yield bind(Mount(spec.app_dir, APP))
     if spec.environment is not None:
-        yield _bind(Mount(spec.environment, ENVIRONMENT))
-    for name, target in (("socket", SOCKET), ("passwd", PASSWD), ("group", GROUP)):
-        yield _bind(Mount(channel / name, target))
+        yield bind(Mount(spec.environment, ENVIRONMENT))
     for mount in spec.mounts:
-        yield _bind(mount)
+        yield bind(mount)
 
 
-def _bind(mount: Mount) -> dict[str, Any]:
+def bind(mount: Mount) -> dict[str, Any]:
     return {
         "Type": "bind",
         "Source": str(mount.source),

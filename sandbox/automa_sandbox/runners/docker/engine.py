@@ -1,5 +1,6 @@
 """The Docker engine, through its SDK: what is asked of it, and its failures in one shape."""
 
+import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -44,6 +45,11 @@ class Engine:
     def create(self, options: dict[str, Any]) -> str:
         return self._ask(self._api.create_container_from_config, options, None)["Id"]
 
+    def attach(self, container: str) -> socket.socket:
+        """A connection to the stdin of a container that is about to start: they end together."""
+        made = self._ask(self._api.attach_socket, container, params={"stdin": 1, "stream": 1})
+        return socket.fromfd(made.fileno(), socket.AF_UNIX, socket.SOCK_STREAM)
+
     def start(self, container: str) -> None:
         self._ask(self._api.start, container)
 
@@ -60,8 +66,13 @@ class Engine:
             self._ask(self._api.kill, container)
 
     def remove(self, container: str) -> None:
-        with suppress(NotThere):
+        try:
             self._ask(self._api.remove_container, container, force=True, v=True)
+        except NotThere:
+            return
+        except EngineFailed as error:  # a shim that has just ended has it removed, too
+            if "already in progress" not in str(error):
+                raise
 
     def labelled(self, label: str) -> list[tuple[str, dict[str, str]]]:
         """Every container with a label, alive or not, with all its labels."""

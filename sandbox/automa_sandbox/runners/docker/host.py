@@ -5,8 +5,10 @@ from typing import Any
 
 from automa.sdk.runs import RunSpec
 from automa_sandbox import host
+from automa_sandbox.runners.docker.gvisor import GvisorSandbox
 from automa_sandbox.runners.docker.plan import Plan
-from automa_sandbox.runners.docker.sandbox import DockerSandbox
+from automa_sandbox.runners.docker.runc import RuncSandbox
+from automa_sandbox.runners.docker.sandbox import ContainerSandbox
 from automa_sandbox.runners.docker.survey import survey
 
 
@@ -40,10 +42,11 @@ class Stand:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._sandbox: DockerSandbox | None = None
+        self._sandbox: ContainerSandbox | None = None
 
-    def sandbox(self, spec: RunSpec, secrets: Mapping[str, str]) -> DockerSandbox:
-        self._sandbox = DockerSandbox(self._plan, secrets)
+    def sandbox(self, spec: RunSpec, secrets: Mapping[str, str]) -> ContainerSandbox:
+        in_gvisor = self._plan.gvisor is not None and spec.network.mode == "none"
+        self._sandbox = (GvisorSandbox if in_gvisor else RuncSandbox)(self._plan, secrets)
         return self._sandbox
 
     def discard(self) -> None:

@@ -19,5 +19,7 @@ class Plan:
     """Where each run has a folder for its socket."""
     seccomp: bytes
     runtime: str | None
+    gvisor: str | None
+    """The runtime that is gVisor, where one is used."""
     holds: frozenset[str]
     """The limits that this engine can hold containers to, by the names of the fields of Limits."""

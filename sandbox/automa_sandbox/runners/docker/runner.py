@@ -36,8 +36,11 @@ class DockerRunner(InstallsPackages, ShimRunner):
         return cls(context.data_dir / "docker", settings_of(context).docker)
 
     def describe(self, found: Mapping[str, str]) -> str:
+        used = found["runtime"]
+        if found["gvisor"] in found["runtimes"].split(", "):
+            used = f"gVisor ({found['gvisor']}); with a network {used}"
         return (
-            f"Docker {found['engine_version']} ({found['runtime']}) isolates scripts: "
+            f"Docker {found['engine_version']} ({used}) isolates scripts: "
             "no network, no host files, no host processes."
         )
 
@@ -75,6 +78,11 @@ class DockerRunner(InstallsPackages, ShimRunner):
         return Python(found["python"], found["python_version"], found["python_platform"])
 
     def refuse(self, spec: RunSpec) -> None:
+        if spec.network.mode != "none" and self._settings.gvisor not in ("auto", "off"):
+            raise SandboxFailed(
+                "In gVisor there is no network yet, and no run may be without it "
+                "(plugins.sandbox.docker.gvisor); choose the runner bubblewrap."
+            )
         if spec.network.mode == "allow" and os.geteuid() != 0:
             raise SandboxFailed(
                 "Only root can stand in a container's network for a list of allowed addresses; "

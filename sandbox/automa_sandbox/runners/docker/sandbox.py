@@ -1,51 +1,53 @@
 """One container, as an attempt supervises it. Implements `automa_sandbox.sandbox.Sandbox`."""
 
 import os
+import shutil
 import signal
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from automa.sdk.attempts import boot_id, start_time_of
-from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
+from automa.sdk.runs import Enforcement, Limits, RunSpec, Usage
 from automa_sandbox import processes, told
 from automa_sandbox.cgroups import Counters, counters_of
-from automa_sandbox.descriptors import file_with
-from automa_sandbox.egress.gate import Gate, open_gate, write_hosts
-from automa_sandbox.guest_config import guest_config
+from automa_sandbox.egress.gate import Gate
 from automa_sandbox.inside import HARNESS
 from automa_sandbox.loop import Loop
-from automa_sandbox.runners.docker.channel import Channel, WrongCaller, receive_pipes, send_order
-from automa_sandbox.runners.docker.container import options
 from automa_sandbox.runners.docker.engine import Engine, EngineFailed
 from automa_sandbox.runners.docker.plan import Plan
 from automa_sandbox.supervision import NotStarted
 from automa_sandbox.told import Told
-from automa_sandbox.users import random_uid
 from automa_sandbox.watching import Watcher
 
-_START_S = 30.0
+START_S = 30.0
+END = b"E"
+_TERMINATE = b"T"
 _MESSAGE_BYTES = 256
-_TERMINATE, _END = b"T", b"E"
+_KILLED = 128 + signal.SIGKILL
+_OOM_LOOKS, _OOM_LOOK_S = 10, 0.1
 
 
-class DockerSandbox:
-    """The engine starts and removes it; all between is done over its channel, with or without an engine."""
+class ContainerSandbox:
+    """The engine starts and removes it; how it is spoken to between, its runtime decides."""
 
     gate: Gate | None = None
+    artifacts: Path | None = None
 
-    def __init__(self, plan: Plan, secrets: Mapping[str, str] = NO_SECRETS) -> None:
-        self.loop = Loop()
+    def __init__(self, plan: Plan, secrets: Mapping[str, str], loop: Loop) -> None:
+        self.loop = loop
         self.stdout = self.stderr = self.frames = -1
         self.status = 0
         self.init: int | None = None
         self.is_alive = False
         self._plan = plan
         self._secrets = secrets
+        self._folder = plan.channels / shim_name()
         self._engine: Engine | None = None
-        self._channel: Channel | None = None
         self._container: str | None = None
         self._connection: socket.socket | None = None
         self._handle = -1
@@ -63,42 +65,30 @@ class DockerSandbox:
 
     def start(self, spec: RunSpec) -> None:
         try:
-            self._start(spec)
+            self._engine = Engine(self._plan.url, self._plan.api_version)
+            self._start(self._engine, spec)
         except EngineFailed as error:
             raise NotStarted(f"The container did not start: {error}") from error
-        except WrongCaller as error:
-            raise NotStarted("The container's runtime hides it from its supervisor: use runc.") from error
 
-    def _start(self, spec: RunSpec) -> None:
-        uid = random_uid()
-        self._engine = engine = Engine(self._plan.url, self._plan.api_version)
-        self._channel = Channel(self._plan.channels / shim_name(), uid)
-        made = options(self._plan, spec, self._channel.folder, uid, shim_name(), write_hosts(spec))
-        self._container = container = engine.create(made)
-        engine.start(container)
-        called = self._channel.accept(_START_S, lambda: bool(engine.state(container)["Running"]))
-        if called is None:
-            raise NotStarted(f"The container did not start: {_why(engine.state(container))}")
-        self._connection, self.init = called
-        self._take_over(self._connection, self.init, spec)
+    def _start(self, engine: Engine, spec: RunSpec) -> None:
+        """Raises EngineFailed, NotStarted."""
+        raise NotImplementedError
 
-    def _take_over(self, connection: socket.socket, init: int, spec: RunSpec) -> None:
+    def _hold(self, init: int) -> None:
+        """The process with which it begins and ends, as it is seen from here."""
+        self.init = init
         self._handle = os.pidfd_open(init)
         self._counters = counters_of(init)
-        self.gate = open_gate(spec, init, as_root=True)
-        connection.settimeout(_START_S)
-        config = file_with(guest_config(spec, self._secrets))
-        command = [self._plan.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/main.pyc"]
-        try:
-            send_order(connection, command, self._plan.seccomp, config)
-            self.stdout, self.stderr, self.frames = receive_pipes(connection)
-        except OSError as error:
-            raise NotStarted(f"The container's first process did not start: {error}") from error
-        finally:
-            os.close(config)
+
+    def _follow(self, connection: int) -> None:
+        """It has begun: be told of what comes over its connection, and of its end."""
         self.is_alive = True
-        self.loop.add(connection.fileno(), self._hear)
+        self.loop.add(connection, self._hear)
         self.loop.add(self._handle, self._ended)
+
+    @property
+    def _command(self) -> list[str]:
+        return [self._plan.executable, "-I", "-S", "-X", "utf8", f"{HARNESS}/main.pyc"]
 
     # While it lives
 
@@ -113,13 +103,16 @@ class DockerSandbox:
     def _hear(self, descriptor: int) -> None:
         """How the script ended; what it used is read while its groups are there."""
         message = os.read(descriptor, _MESSAGE_BYTES)
-        found = told.read(message)
-        if found is not None and self._told is None:
-            self._told, self.status = found, found.status
-            self._note_usage()
-            self._say(_END)
-        elif not message:
+        if not self._take(told.read(message)) and not message:
             self._hang_up()
+
+    def _take(self, found: Told | None) -> bool:
+        if found is None or self._told is not None:
+            return False
+        self._told, self.status = found, found.status
+        self._note_usage()
+        self._say(END)
+        return True
 
     def terminate(self) -> None:
         self._ended_by_us = True
@@ -150,8 +143,12 @@ class DockerSandbox:
         if self._engine is None or self._container is None:
             return
         with suppress(EngineFailed):
-            self._engine.wait(self._container)
-            self._engine_saw_oom = bool(self._engine.state(self._container)["OOMKilled"])
+            code = self._engine.wait(self._container)
+            for _ in range(_OOM_LOOKS if code == _KILLED else 1):
+                self._engine_saw_oom = bool(self._engine.state(self._container)["OOMKilled"])
+                if self._engine_saw_oom:
+                    return
+                time.sleep(_OOM_LOOK_S)  # the engine may hear of it after the end
 
     def usage(self, peak_bytes: int) -> Usage:
         told = self._told
@@ -182,8 +179,7 @@ class DockerSandbox:
         with suppress(EngineFailed):
             if self._engine is not None and self._container is not None:
                 self._engine.remove(self._container)
-        if self._channel is not None:
-            self._channel.remove()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def abandon(self) -> None:
         self._hang_up()
@@ -222,5 +218,5 @@ def is_alive(name: str) -> bool:
     return boot == boot_id() and pid.isdigit() and str(start_time_of(int(pid))) == start_time
 
 
-def _why(state: dict[str, Any]) -> str:
+def why_ended(state: dict[str, Any]) -> str:
     return state.get("Error") or f"it ended with code {state.get('ExitCode')} before it called back"

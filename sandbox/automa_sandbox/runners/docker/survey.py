@@ -11,6 +11,8 @@ from automa_sandbox.host import Unusable
 from automa_sandbox.interpreter import QUERY, answer_kept_in, keep_harness
 from automa_sandbox.runners.docker.container import HOME_LABEL, SHIM_LABEL
 from automa_sandbox.runners.docker.engine import Engine, EngineFailed, NotThere
+from automa_sandbox.runners.docker.gvisor_survey import choose, ordinary_runtime
+from automa_sandbox.runners.docker.mail import leftover_posts
 from automa_sandbox.runners.docker.plan import Plan
 from automa_sandbox.runners.docker.sandbox import is_alive
 
@@ -40,13 +42,14 @@ def _plan(
     engine: Engine, about: dict[str, Any], settings: dict[str, Any], folder: Path
 ) -> tuple[Plan, dict[str, str]]:
     image_id = _image_id(engine, settings["image"])
-    runtime = settings["runtime"]
-    if runtime and runtime not in about.get("Runtimes", {}):
-        raise Unusable(f"The Docker engine has no runtime {runtime!r}; see `docker info`.")
+    runtime = ordinary_runtime(settings["runtime"], about)
     kept, place = folder / f"image-{image_id.partition(':')[2][:16]}", folder / f".ask-{os.getpid()}"
     answer = answer_kept_in(kept, lambda sources: _ask(engine, image_id, sources, place))
     channels = folder / "channels"
     channels.mkdir(mode=0o700, exist_ok=True)
+    gvisor, why = choose(
+        engine, settings["gvisor"], about, image_id, answer["executable"], folder / f".try-{os.getpid()}"
+    )
     plan = Plan(
         url=settings["socket"],
         api_version=engine.version,
@@ -57,6 +60,7 @@ def _plan(
         channels=channels,
         seccomp=seccomp.program(),
         runtime=runtime,
+        gvisor=gvisor,
         holds=frozenset(limit for limit, name in _HOLDS.items() if about.get(name)),
     )
     found = {
@@ -67,6 +71,7 @@ def _plan(
         "python_version": answer["version"],
         "python_platform": answer["platform"],
         "runtime": runtime or str(about.get("DefaultRuntime", "")),
+        "gvisor": why,
         "runtimes": ", ".join(sorted(about.get("Runtimes", {}))),
         "cgroups": f"v{about.get('CgroupVersion', '1')}",
     }
@@ -133,6 +138,6 @@ def _remove_leftovers(engine: Engine, home: str, channels: Path) -> None:
     for container, labels in engine.labelled(f"{HOME_LABEL}={home}"):
         if not is_alive(labels.get(SHIM_LABEL, "")):
             engine.remove(container)
-    for folder in channels.glob("*"):
-        if not is_alive(folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
+    of_the_dead = [folder for folder in channels.glob("*") if not is_alive(folder.name)]
+    for folder in (*of_the_dead, *leftover_posts(is_alive)):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -20,6 +20,7 @@ class WasmSandbox(Followed):
 
     vanished = False
     gate = None  # there is no network
+    artifacts = None
 
     def __init__(self, machine: Machine, secrets: Mapping[str, str] = NO_SECRETS) -> None:
         super().__init__(Group(machine.hierarchy) if machine.hierarchy else None, counts_inodes=True)
