@@ -18,6 +18,7 @@ _DOCKER = {
     "processes": "the engine's kernel does not limit processes; see `docker info`",
     "cpus": "the engine's kernel does not limit processors; see `docker info`",
     "cpu_time_s": "the container's control group cannot be read from here: each process is held to it",
+    "disk_inodes": "gVisor does not limit how many files there are; they take memory, which is limited",
 }
 _WASM = {
     "memory_bytes": "without a control group the engine holds its memory, but not the files it writes",

@@ -148,6 +148,8 @@ class TestDocker:
         found = finding(view, "runners.docker")
         assert found.level == "ok", found.text
         assert "runc" in found.details["runtimes"]
+        assert (found.details["gvisor"], "gVisor as runsc" in found.text) == ("runsc", True)
+        assert view.limits["disk_inodes"]["docker"].how == "none"
         assert view.runner == "bubblewrap"
         assert view.limits["processes"]["docker"].how == "hard"
         without = report(

@@ -49,7 +49,7 @@ def choose(
 ) -> tuple[str | None, str]:
     """The runtime to use, or None, and in words why. Raises Unusable where it has to be used and cannot."""
     if setting == "off":
-        return None, "off"
+        return None, "off"  # as `runner.UNUSED` has it
     runtimes: Mapping[str, Any] = about.get("Runtimes", {})
     found = [name for name, one in sorted(runtimes.items()) if is_gvisor(name, one)]
     name = next(iter(found), None) if setting in _SETTINGS else setting

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from automa_sandbox.environments.pythons import Python
 
 _HOST = "automa_sandbox.runners.docker.host"
+UNUSED = ("off", "not registered")
+"""What the host says of gVisor where nothing has to be said."""
 
 
 class DockerRunner(InstallsPackages, ShimRunner):
@@ -36,13 +38,15 @@ class DockerRunner(InstallsPackages, ShimRunner):
         return cls(context.data_dir / "docker", settings_of(context).docker)
 
     def describe(self, found: Mapping[str, str]) -> str:
-        used = found["runtime"]
-        if found["gvisor"] in found["runtimes"].split(", "):
-            used = f"gVisor ({found['gvisor']}); with a network {used}"
-        return (
+        used, gvisor = found["runtime"], found["gvisor"]
+        is_used = gvisor in found["runtimes"].split(", ")
+        if is_used:
+            used = f"gVisor as {gvisor}; with a network {used}"
+        told = (
             f"Docker {found['engine_version']} ({used}) isolates scripts: "
             "no network, no host files, no host processes."
         )
+        return told if is_used or gvisor in UNUSED else f"{told} gVisor is not used: {gvisor}."
 
     def advise(self) -> tuple[Advice, ...]:
         from automa_sandbox.checks.docker import how_to_get
