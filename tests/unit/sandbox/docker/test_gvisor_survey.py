@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from automa_sandbox.host import Unusable
-from automa_sandbox.runners.docker\.gvisor_survey import is_gvisor, ordinary_runtime
+from automa_sandbox.runners.docker.gvisor_survey import is_gvisor, ordinary_runtime
 
 RUNTIMES = {"runc": {"path": "runc"}, "safe": {"path": "/usr/local/bin/runsc", "runtimeArgs": []}}
 
@@ -36,7 +36,7 @@ class TestOrdinaryRuntime:
         assert ordinary_runtime("runc", about(default="safe")) == "runc"
 
     def test_gvisor_is_named_elsewhere(self) -> None:
-        with pytest.raises(Unusable, match=r"plugins\.sandbox.docker.gvisor"):
+        with pytest.raises(Unusable, match=r"plugins\.sandbox\.docker\.gvisor"):
             ordinary_runtime("safe", about())
 
     def test_what_the_engine_does_not_have_is_refused(self) -> None:
