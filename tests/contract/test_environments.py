@@ -1,5 +1,7 @@
 """Packages are installed in a sandbox, from an index, once; runs see them read-only."""
 
+import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -9,8 +11,10 @@ import pytest
 
 from automa.config import EnvironmentSettings
 from automa.environments.sources import Sources
+from automa.sdk import attempts
 from automa.sdk.errors import SandboxFailed
-from automa.sdk.runs import BuildOrder, BuildsEnvironments, Runner
+from automa.sdk.runs import BuildOrder, BuildsEnvironments, Runner, RunState
+from automa_sandbox.environments.build import ATTEMPT
 from support.lab import Lab, read_log
 
 
@@ -106,3 +110,29 @@ class TestBuild:
         nowhere = replace(step, network=replace(step.network, allow=("elsewhere.invalid:443",)))
         with pytest.raises(SandboxFailed, match="iniconfig"):
             await builder.lock_packages(["iniconfig>=2"], await builder.find_python(None), nowhere)
+
+    async def test_a_step_that_nobody_waits_for_any_more_is_ended(
+        self, builder: BuildsEnvironments, tmp_path: Path
+    ) -> None:
+        asked = asyncio.Event()
+
+        async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.set()
+            await reader.read()
+            writer.close()
+
+        name = socket.gethostname()
+        site = await asyncio.start_server(never_answer, name, 0)
+        index = f"http://{name}:{site.sockets[0].getsockname()[1]}/simple"
+        step = Sources(EnvironmentSettings.model_validate({})).order(tmp_path / "step", index)
+        python = await builder.find_python(None)
+        locking = asyncio.create_task(builder.lock_packages(["iniconfig"], python, step))
+        async with asyncio.timeout(60):
+            await asked.wait()
+            locking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await locking
+            while (outcome := attempts.read_outcome(step.folder / ATTEMPT)) is None:
+                await asyncio.sleep(0.02)
+        assert outcome.state is RunState.CANCELLED
+        site.close()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from automa.errors import FieldError, InvalidPayload, SandboxUnavailable
 from automa.sdk.plugin import PluginContext, RunnerDescriptor, RunnerRequest
@@ -25,11 +26,19 @@ class _Candidate:
     report: ProbeReport | None = None
     probed_at: float = 0.0
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    can_install: bool | None = None
 
     def instance(self) -> Runner:
         if self.runner is None:
             self.runner = self.descriptor.make(self.context)
         return self.runner
+
+    def builder(self) -> BuildsEnvironments | None:
+        """It, if it installs packages: each submission asks, and what a class has is slow to find out."""
+        runner: Any = self.instance()
+        if self.can_install is None:
+            self.can_install = isinstance(runner, BuildsEnvironments)
+        return runner if self.can_install else None
 
     async def probe(self) -> ProbeReport:
         async with self.probing:
@@ -112,8 +121,8 @@ class Runners:
 
         Interpreters belong to runners: what one has installed is nothing that another could show.
         """
-        runner = self._candidates[name].instance()
-        if not isinstance(runner, BuildsEnvironments):
+        runner = self._candidates[name].builder()
+        if runner is None:
             return ""
         try:
             return "" if await self.choose_builder() is runner else name
@@ -125,14 +134,16 @@ class Runners:
 
         Raises SandboxUnavailable with the reasons.
         """
-        default = await self.choose(name or None)
-        if isinstance(default, BuildsEnvironments):
-            return default
+        default = await self._usable(name or None)
+        if builder := default.builder():
+            return builder
         for other, report in (await self.probe()).items() if not name else ():
-            runner = self._candidates[other].instance()
-            if report.usable and isinstance(runner, BuildsEnvironments):
-                return runner
-        raise SandboxUnavailable(f"Packages cannot be installed: the runner {default.name} does not do it.")
+            builder = self._candidates[other].builder()
+            if report.usable and builder is not None:
+                return builder
+        raise SandboxUnavailable(
+            f"Packages cannot be installed: the runner {default.descriptor.name} does not do it."
+        )
 
     def get(self, name: str | None) -> Runner | None:
         """The runner of that name, usable or not, for runs that it has started already."""
