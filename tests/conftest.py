@@ -10,9 +10,11 @@ from hypothesis import settings as hypothesis_settings
 
 from automa import config
 from automa.audit.change import Changes, changes_on
+from automa.auth.caller import Caller
 from automa.config import Settings
 from automa.storage.session import Storage
 from automa.tables import metadata
+from support.callers import AddCaller, caller_adder
 from support.docker_engine import DockerEngine, start_docker
 from support.postgres import PostgresServer, start_postgres
 from support.server import Client, Server
@@ -110,3 +112,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def admin(running: Server) -> Client:
     """An administrator of the file's server."""
     return running.admin()
+
+
+@pytest.fixture
+def add_caller(changes: Changes) -> AddCaller:
+    return caller_adder(changes)
+
+
+@pytest.fixture
+async def ada(add_caller: AddCaller) -> Caller:
+    """The administrator."""
+    return await add_caller("ada", "admin")
+
+
+@pytest.fixture
+async def bob(add_caller: AddCaller) -> Caller:
+    return await add_caller("bob")

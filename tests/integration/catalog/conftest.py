@@ -13,20 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from automa.audit.change import Change, Changes
 from automa.audit.models import AuditRow
 from automa.auth.caller import Caller
-from automa.auth.passwords import PasswordHash
 from automa.auth.room import Auth
-from automa.auth.scopes import ROLE_SCOPES
-from automa.auth.service import Users
 from automa.auth.tokens import Tokens
 from automa.catalog.room import Catalog
 from automa.config import Settings
 from automa.events.models import EventRow
 from automa.http.stack import protect
-from automa.sdk.actors import SYSTEM, Actor
 from automa.storage.home import Home
 from automa.storage.session import Storage
 
-AddCaller = Callable[..., Awaitable[Caller]]
 ClientOf = Callable[[Caller], Awaitable[httpx.AsyncClient]]
 
 
@@ -57,29 +52,6 @@ def catalog(settings: Settings, home, storage: Storage, changes: Changes) -> Cat
     folder = Home(home)
     folder.prepare()
     return Catalog.open(settings, folder, storage, changes)
-
-
-@pytest.fixture
-def add_caller(changes: Changes) -> AddCaller:
-    async def add(name: str, role: str = "user") -> Caller:
-        async with changes(SYSTEM) as change:
-            user = await Users().create(
-                change, email=f"{name}@example.org", name=name, role=role, password_hash=PasswordHash("none")
-            )
-        return Caller(Actor("user", user.id, user.email), user.id, role, ROLE_SCOPES[role])
-
-    return add
-
-
-@pytest.fixture
-async def ada(add_caller: AddCaller) -> Caller:
-    """The administrator."""
-    return await add_caller("ada", "admin")
-
-
-@pytest.fixture
-async def bob(add_caller: AddCaller) -> Caller:
-    return await add_caller("bob")
 
 
 @pytest.fixture

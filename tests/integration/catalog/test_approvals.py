@@ -34,13 +34,6 @@ def settings(home) -> Settings:
 
 
 @pytest.fixture
-def catalog(settings: Settings, home, storage: Storage, changes: Changes) -> Catalog:
-    folder = Home(home)
-    folder.prepare()
-    return Catalog.open(settings, folder, storage, changes)
-
-
-@pytest.fixture
 def create(catalog: Catalog, changes: Changes):
     async def create(caller: Caller, *lines: str, draft: bool = False) -> str:
         package = await catalog.intake.from_source(source(*lines).encode())
