@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 class InstallsPackages:
     """What a runner adds to be `automa.sdk.runs.BuildsEnvironments`, but for its interpreters."""
 
+    _index: str | None = None
+
     async def default_index(self) -> str:
-        """What uv uses by itself. Raises SandboxFailed."""
+        """What uv uses by itself; it is asked once. Raises SandboxFailed."""
         from automa_sandbox.environments.build import find_uv
         from automa_sandbox.environments.index import default_index
 
-        return await asyncio.to_thread(default_index, find_uv())
+        if self._index is None:
+            self._index = await asyncio.to_thread(default_index, find_uv())
+        return self._index
 
     async def lock_packages(
         self: Runner,
