@@ -44,7 +44,8 @@ class DockerEngine:
         return int((self.folder / "docker.pid").read_text())
 
     def start(self) -> None:
-        assert shutil.which("dockerd"), "dockerd is missing: sh tests/support/provision.sh"
+        for program in ("dockerd", "runsc"):
+            assert shutil.which(program), f"{program} is missing: sh tests/support/provision.sh"
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 ["dockerd", "--data-root", self.folder / "data", "--exec-root", self.folder / "exec",
@@ -62,8 +63,12 @@ class DockerEngine:
     def _config(self) -> Path:
         """gVisor does without a network here: this old one takes that of a new kernel for the machine's."""
         path = self.folder / "daemon.json"
-        runsc = {"path": "/usr/bin/runsc", "runtimeArgs": ["--network=none"]}
-        path.write_text(json.dumps({"runtimes": {"runsc": runsc}}))
+        options = {"runsc": [], "runsc-overlay": ["--overlay2=all:memory"]}
+        runtimes = {
+            name: {"path": shutil.which("runsc"), "runtimeArgs": ["--network=none", *more]}
+            for name, more in options.items()
+        }
+        path.write_text(json.dumps({"runtimes": runtimes}))
         return path
 
     def stop(self) -> None:

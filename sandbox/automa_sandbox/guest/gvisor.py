@@ -1,8 +1,8 @@
 """The first process of a container in gVisor: what `init` is elsewhere, without a socket to the host.
 
 gVisor lets in no socket and no FIFO of the host. So words come over the container's stdin, which its engine
-holds, and everything that goes out is copied into files of a folder that the host sees too (`ring`). If stdin
-ends, the shim or the engine has: which of them, the shim's beat in that folder tells.
+holds, and everything that goes out is copied into files of a folder that the host sees too (`ring`). A shim
+that loses the engine says so in that folder, and then lives as long as its beat there goes on.
 
 In gVisor a process may open what another one of its user has open. So this one stays root, which is nothing
 outside, and the script is somebody else, without any right.
@@ -27,8 +27,10 @@ FOLDER = "/.automa"
 STREAMS = ("stdout", "stderr", "frames", "artifacts", "told")
 CONFIG_FD, FRAMES_FD = 3, 4
 PIECE_BYTES = 64 * 1024
-FULL_MS, ALONE_MS, ALONE_S = 5, 500, 15.0
-"""How soon to look again for room, and for a beat; and how long the shim may be silent without an engine."""
+KILL = b"K"
+FULL_MS, SELDOM_MS, ALONE_MS, ALONE_S = 5, 2000, 500, 10.0
+"""How soon to look again for room; for a shim that has lost the engine; for its words if it has; and how
+long it may then be silent."""
 _PR_CAPBSET_DROP = 24
 _PLACES = ("/tmp", "/work", "/dev/shm", "/artifacts")  # noqa: S108 - the run's own
 
@@ -44,9 +46,9 @@ class Shim:
             name: ring.Writer(file, read, place)
             for place, (name, file) in enumerate(zip(STREAMS, files))  # noqa: B905 - Python 3.9 too
         }
-        self.is_alone = False
-        self._beat, self._beat_at = -1, 0.0
-        self._obeyed = 0
+        self.has_stdin, self.is_alone = True, False
+        self._beat, self._beat_at, self._look_at = 0, 0.0, 0.0
+        self._obeyed: set[bytes] = set()
 
     def order(self):
         size = int.from_bytes(_read_all(4), "little")
@@ -56,22 +58,38 @@ class Shim:
         """Words on stdin, or its end."""
         words = os.read(0, 64)
         for word in words:
-            obey(bytes((word,)))
+            self._obey(bytes((word,)))
         if not words:
-            self.is_alone = True
+            self.has_stdin, self.is_alone = False, True
             self._beat_at = time.monotonic()
 
     def look(self) -> None:
-        """Once stdin has ended: whether the shim lives, and what it says."""
+        """Now and then: whether the shim has lost the engine, then whether it lives, and what it says."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
         beat, flags = ring.heard(self._read)
+        self.is_alone = self.is_alone or bool(beat)
+        self._look_at = now + self.most_ms / 1100
         if beat != self._beat:
-            self._beat, self._beat_at = beat, time.monotonic()
-        elif time.monotonic() - self._beat_at > ALONE_S:
+            self._beat, self._beat_at = beat, now
+        elif self.is_alone and now - self._beat_at > ALONE_S:
             os._exit(0)
         for word, flag in ring.FLAGS.items():
-            if flags & flag & ~self._obeyed:
-                self._obeyed |= flag
-                obey(word)
+            if flags & flag:
+                self._obey(word)
+
+    def _obey(self, word: bytes) -> None:
+        """Once each: a word may come by both ways."""
+        if word in self._obeyed:
+            return
+        self._obeyed.add(word)
+        if word == first.TERMINATE:
+            first.terminate_all()
+        elif word == KILL:
+            kill_all()
+        else:
+            os._exit(0)
 
     def put(self, name: str, data: bytes) -> None:
         """All of it, however long the shim takes."""
@@ -88,11 +106,15 @@ class Shim:
 
     def wait(self, wait_ms) -> None:
         """Until there is something to hear, but no longer."""
-        if self.is_alone:
-            time.sleep(min(wait_ms or ALONE_MS, ALONE_MS) / 1000)
-            self.look()
-        elif select.select([0], [], [], None if wait_ms is None else wait_ms / 1000)[0]:
+        wait_ms = min(wait_ms or SELDOM_MS, self.most_ms)
+        if select.select([0] if self.has_stdin else [], [], [], wait_ms / 1000)[0]:
             self.hear()
+        self.look()
+
+    @property
+    def most_ms(self) -> int:
+        """How long to wait at the most before the next look."""
+        return ALONE_MS if self.is_alone else SELDOM_MS
 
     def send(self, message: bytes) -> None:
         """How the script ended; but first whatever it left."""
@@ -107,15 +129,6 @@ def _read_all(size: int) -> bytes:
             os._exit(0)
         data += piece
     return data
-
-
-def obey(word: bytes) -> None:
-    if word == first.TERMINATE:
-        first.terminate_all()
-    elif word == b"K":
-        kill_all()
-    else:
-        os._exit(0)
 
 
 def kill_all() -> None:
@@ -207,12 +220,11 @@ def see_to(shim: Shim, script: int, counts: int, children: first.Children, pipes
         poll.register(descriptor, select.POLLIN)
     full: set[int] = set()
     while not first.reap(script, shim, counts):
-        if shim.is_alone:
-            shim.look()
-        for descriptor, _ in poll.poll(FULL_MS if full else ALONE_MS if shim.is_alone else None):
+        shim.look()
+        for descriptor, _ in poll.poll(FULL_MS if full else shim.most_ms):
             if descriptor == 0:
                 shim.hear()
-                if shim.is_alone:
+                if not shim.has_stdin:
                     poll.unregister(0)
             elif descriptor == children.woken:
                 children.hear()

@@ -11,7 +11,7 @@ from automa_sandbox.host import Unusable
 from automa_sandbox.runners.docker.engine import Engine, EngineFailed
 
 _SETTINGS = ("auto", "on", "off")
-_TRY_S = 20.0
+_TRY_S = 10.0
 # Each side writes and waits for what the other wrote: file access may be configured so that neither sees it.
 _TRIAL = f"""
 import os, time

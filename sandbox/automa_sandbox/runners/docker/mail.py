@@ -14,7 +14,7 @@ from automa_sandbox.guest import ring
 from automa_sandbox.loop import Loop
 
 _IN_MODIFY, _IN_NONBLOCK, _IN_CLOEXEC = 2, os.O_NONBLOCK, os.O_CLOEXEC
-_BEAT_S = 2.0
+_BEAT_S = 1.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -44,12 +44,12 @@ class Post:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def say(self, word: bytes) -> None:
-        """For a first process that no longer hears its stdin."""
+        """For a first process that hears nothing more on its stdin."""
         self._flags |= ring.FLAGS[word]
-        self.beat()
+        ring.beat(self._read, self._beats, self._flags)
 
     def beat(self) -> None:
-        """We live."""
+        """We live, though the engine is lost to us."""
         self._beats += 1
         ring.beat(self._read, self._beats, self._flags)
 
