@@ -108,3 +108,104 @@ class TestHints:
         spec = lab.make_spec("print(1)")
         ended = await lab.run("print(1)", notify_path=spec.attempt_dir / "nobody")
         assert ended.state is RunState.SUCCEEDED
+
+
+FLOOD = "for n in range(5000): print(n)\n"
+LINES = "".join(f"{n}\n" for n in range(5000))
+
+
+class TestAFlood:
+    """Its lines leave the script together. Who looks on, or comes after, sees no difference."""
+
+    async def test_its_last_line_is_shown_while_the_script_goes_on(
+        self, lab: Lab, when_it_prints: WhenItPrints
+    ) -> None:
+        started = await lab.start(FLOOD + "import time\ntime.sleep(60)")
+        await when_it_prints(started, "4999")
+        started.execution.cancel()
+        assert (await started.end()).out == LINES
+
+    async def test_a_line_after_it_is_shown_at_once_again(
+        self, lab: Lab, when_it_prints: WhenItPrints
+    ) -> None:
+        source = f"import time\n{FLOOD}time.sleep(0.5)\nprint('after')\ntime.sleep(60)"
+        started = await lab.start(source)
+        await when_it_prints(started, "after")
+        started.execution.cancel()
+        assert (await started.end()).out == LINES + "after\n"
+
+    @pytest.mark.parametrize(
+        "ending",
+        ["raise SystemExit(0)", "import sys; sys.stdout.buffer.write(b''); sys.stdout.buffer.flush()", "1"],
+    )
+    async def test_it_is_whole_however_the_script_ends(self, lab: Lab, ending: str) -> None:
+        assert (await lab.run(FLOOD + ending)).out == LINES
+
+    @pytest.mark.needs("processes")
+    @pytest.mark.parametrize(
+        "ending",
+        [
+            "import os; os._exit(0)",
+            "import os; os.kill(os.getpid(), 9)",
+            "import os; os.execv('/bin/true', ['true'])",
+        ],
+    )
+    async def test_it_is_whole_though_nothing_is_left_to_flush_it(self, lab: Lab, ending: str) -> None:
+        assert (await lab.run(FLOOD + ending)).out == LINES
+
+    @pytest.mark.needs("processes")
+    @pytest.mark.parametrize(
+        "other",
+        [
+            "import subprocess; subprocess.run(['echo', 'other'])",
+            "import os; os.system('echo other')",
+            "import os; os.posix_spawnp('echo', ['echo', 'other'], {}); os.wait()",
+            "import sys; sys.stdout.flush(); sys.stdout.buffer.raw.write(b'other\\n')",
+            "import os; os.write(1, b'other\\n') if os.fork() == 0 else os.wait()",
+        ],
+    )
+    async def test_what_another_program_prints_comes_after_it(self, lab: Lab, other: str) -> None:
+        assert (await lab.run(FLOOD + other)).out == LINES + "other\n"
+
+    @pytest.mark.needs("processes")
+    async def test_a_child_that_is_forked_in_it_prints_nothing_twice(self, lab: Lab) -> None:
+        source = (
+            f"import os\n{FLOOD}"
+            "if os.fork() == 0:\n"
+            "    for n in range(5000): print('child', n)\n"
+            "    if os.fork() == 0: print('grandchild')\n"
+            "    else: os.wait()\n"
+            "else: os.wait(); print('parent')"
+        )
+        children = "".join(f"child {n}\n" for n in range(5000))
+        assert (await lab.run(source)).out == LINES + children + "grandchild\nparent\n"
+
+    async def test_an_error_is_told_after_it(self, lab: Lab) -> None:
+        ended = await lab.run(FLOOD + "raise ValueError('why')")
+        assert ended.out == LINES
+        assert ended.lines[-1].stream is Stream.STDERR
+        assert ended.lines[-1].text == "ValueError: why"
+
+    @pytest.mark.needs("threads")
+    async def test_several_threads_lose_nothing_of_it(self, lab: Lab) -> None:
+        source = (
+            "import threading\ndef flood(name):\n    for n in range(3000): print(f'{name} {n}\\n', end='')\n"
+            "threads = [threading.Thread(target=flood, args=(name,)) for name in 'abcd']\n"
+            "for one in threads: one.start()\nfor one in threads: one.join()"
+        )
+        lines = (await lab.run(source)).out.splitlines()
+        for name in "abcd":
+            assert [line for line in lines if line[0] == name] == [f"{name} {n}" for n in range(3000)]
+        assert len(lines) == 12000
+
+    async def test_the_streams_are_still_what_scripts_make_of_them(self, lab: Lab) -> None:
+        source = (
+            f"import io, sys\n{FLOOD}"
+            "assert isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__\n"
+            "assert isinstance(sys.stdout.buffer, io.BufferedWriter) and sys.stdout.name == '<stdout>'\n"
+            "assert (sys.stdout.mode, sys.stdout.encoding, sys.stdout.fileno(), sys.stdout.seekable()) == "
+            "('w', 'utf-8', 1, False)\n"
+            "sys.stdout = io.TextIOWrapper(sys.stdout.detach(), 'utf-8')\nprint('über')"
+        )
+        ended = await lab.run(source)
+        assert ended.out == LINES + "über\n", ended.explain()

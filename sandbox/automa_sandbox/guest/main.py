@@ -194,11 +194,16 @@ def read_status() -> bytes:
         os.close(descriptor)
 
 
-def prepare_interpreter() -> None:
+def prepare_interpreter(has_threads: bool = True) -> None:
     """What is the same for all scripts; a zygote has it done once for all of them."""
     # A script may wait for minutes after a line: it has to be seen at once.
-    stdout: Any = sys.stdout
-    stdout.reconfigure(line_buffering=True)
+    if has_threads:
+        harness_module("gathering").install()
+        for name in ("automa_guest.gathering", "automa_guest"):
+            sys.modules.pop(name, None)
+    else:
+        stdout: Any = sys.stdout
+        stdout.reconfigure(line_buffering=True)
     add_interactive_builtins()
 
 

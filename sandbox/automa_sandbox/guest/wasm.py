@@ -49,7 +49,7 @@ def main() -> None:
     sys.path.remove(harness.HARNESS)
     for name in [name for name in sys.modules if name.startswith("automa_guest")]:
         del sys.modules[name]
-    harness.prepare_interpreter()
+    harness.prepare_interpreter(has_threads=False)
     harness.tell_and_run(config, Door())
 
 

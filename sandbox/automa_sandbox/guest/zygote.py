@@ -57,7 +57,7 @@ def serve() -> None:
     os.close(SECCOMP_FD)
     for module in PRELOADED:
         __import__(module)
-    harness.prepare_interpreter()
+    _prepare_interpreter()
     first.look_up("mount", "umount2", "unshare", "prctl")
     before = _forget_harness()
     children = first.Children()
@@ -76,6 +76,19 @@ def serve() -> None:
                 _reap(children)
                 return
             _answer(control, children, seccomp, before, fds)
+
+
+def _prepare_interpreter() -> None:
+    """While both of its outputs are pipes, which is what it finds out about them for all of its scripts."""
+    kept = [os.dup(number) for number in (1, 2)]
+    pipe = os.pipe()
+    for number in (1, 2):
+        os.dup2(pipe[1], number)
+    harness.prepare_interpreter()
+    for number, descriptor in zip((1, 2), kept):  # noqa: B905 - Python 3.9 too
+        os.dup2(descriptor, number)
+    for descriptor in (*kept, *pipe):
+        os.close(descriptor)
 
 
 def _forget_harness() -> "dict[str, ModuleType]":
