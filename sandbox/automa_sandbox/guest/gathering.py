@@ -157,7 +157,10 @@ class BeforeErrors(InPlace):
         return self.buffer.write(data)
 
 
-class Stream(io.TextIOWrapper):
+TextStream: "Any" = io.TextIOWrapper
+
+
+class Stream(TextStream):
     """A stream of text that shows the buffer behind the one it writes to."""
 
     mode = "w"
