@@ -146,6 +146,17 @@ class TestTheShimGoesAway:
         await until(lambda: not list(MEMORY.glob(f"automa-post-{name}-*")))
 
 
+class TestTheSandboxGoesAway:
+    async def test_one_that_is_killed_from_outside_is_lost_and_has_not_run_out_of_memory(
+        self, make: Make, docker_engine: DockerEngine
+    ) -> None:
+        started = await make(gvisor="on").start(SLEEPER)
+        await when_up(started)
+        os.kill(outer_process(started, docker_engine), signal.SIGKILL)
+        ended = await started.end()
+        assert (ended.state, ended.outcome.ended_by) == (RunState.LOST, None), ended.explain()
+
+
 class TestTheEngineGoesAway:
     @pytest.fixture
     def docker_engine(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:

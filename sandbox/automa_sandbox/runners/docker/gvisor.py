@@ -18,7 +18,8 @@ from automa_sandbox.runners.docker.engine import Engine
 from automa_sandbox.runners.docker.gvisor_container import PLACE, STREAMS, gvisor_options, order
 from automa_sandbox.runners.docker.mail import FeedingLoop, Pipe, Post
 from automa_sandbox.runners.docker.plan import Plan
-from automa_sandbox.runners.docker.sandbox import START_S, ContainerSandbox, shim_name, why_ended
+from automa_sandbox.runners.docker.sandbox import END, START_S, ContainerSandbox, shim_name, why_ended
+from automa_sandbox.runners.docker.shortage import Shortage
 from automa_sandbox.runners.docker.unpacking import Unpacking
 from automa_sandbox.supervision import NotStarted
 from automa_sandbox.users import random_uid
@@ -39,6 +40,7 @@ class GvisorSandbox(ContainerSandbox):
         self._unpacking: Unpacking | None = None
         self._is_up = self._was_asked_to_kill = False
         self._watcher: _Watcher | None = None
+        self._shortage: Shortage | None = None
 
     # The start
 
@@ -55,6 +57,7 @@ class GvisorSandbox(ContainerSandbox):
         self._connection = engine.attach(container)
         engine.start(container)
         self._hold(engine.state(container)["Pid"])
+        self._shortage = Shortage(self.init or 0)
         config = guest_config(spec, self._secrets)
         self._connection.settimeout(START_S)
         with suppress(OSError):  # it has ended: that is told below
@@ -120,10 +123,14 @@ class GvisorSandbox(ContainerSandbox):
     def kill(self) -> None:
         """At first what is in it only: its first process then hands over the artifacts."""
         if self._was_asked_to_kill or not self.is_alive:
+            self._say(END)  # it may not be ours to signal
             super().kill()
         else:
             self._was_asked_to_kill = self._ended_by_us = True
             self._say(_KILL)
+
+    def _ran_short(self) -> bool:
+        return self._shortage is not None and self._shortage.came()
 
     def usage(self, peak_bytes: int) -> Usage:
         """What is refused or written inside, nobody counts."""

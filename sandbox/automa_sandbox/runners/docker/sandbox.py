@@ -28,7 +28,6 @@ START_S = 30.0
 END = b"E"
 _TERMINATE = b"T"
 _MESSAGE_BYTES = 256
-_KILLED = 128 + signal.SIGKILL
 _OOM_LOOKS, _OOM_LOOK_S = 10, 0.1
 
 
@@ -143,12 +142,17 @@ class ContainerSandbox:
         if self._engine is None or self._container is None:
             return
         with suppress(EngineFailed):
-            code = self._engine.wait(self._container)
-            for _ in range(_OOM_LOOKS if code == _KILLED else 1):
-                self._engine_saw_oom = bool(self._engine.state(self._container)["OOMKilled"])
+            self._engine.wait(self._container)
+            for _ in range(_OOM_LOOKS):
+                told = bool(self._engine.state(self._container)["OOMKilled"])
+                self._engine_saw_oom = told or self._ran_short()
                 if self._engine_saw_oom:
                     return
                 time.sleep(_OOM_LOOK_S)  # the engine may hear of it after the end
+
+    def _ran_short(self) -> bool:
+        """Whether it is known otherwise that a group that is gone had run out of memory."""
+        return False
 
     def usage(self, peak_bytes: int) -> Usage:
         told = self._told
