@@ -31,6 +31,8 @@ _QUIET_MS = 25
 _SURPLUS_MS = 1000
 """What a burst of runs leaves over goes when nothing has happened for so long."""
 _WORD_BYTES = 64
+_NICE = 5
+"""Runs, and what supervises them, stand behind the server: it answers however many there are."""
 
 
 class Unusable(Exception):
@@ -68,6 +70,7 @@ def serve(settings: dict[str, Any], look_around: Callable[[dict[str, Any], Path]
     # A cancel must find its shim's handler: TERM stays blocked from the fork until that is in place.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICE)
     control = socket.socket(fileno=settings["control"])
     control.set_inheritable(False)  # the server would not see our end if a helper had it too
     folder = Path(settings["data_dir"])

@@ -80,15 +80,16 @@ class LogWriter:
     """Appends frames. One writer per log; whoever holds it decides what to cut."""
 
     def __init__(self, attempt_dir: Path) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._log = os.open(attempt_dir / LOG, flags, 0o600)
-        self._index = os.open(attempt_dir / LOG_INDEX, flags, 0o600)
+        self._folder = attempt_dir
+        self._log = self._open(LOG)
+        self._index: int | None = None
+        """There is none until the log is too long to be read from its beginning: most runs print little."""
         self.next_seq = 1
         self.lines = 0
         self.bytes = 0
         """Payload bytes of the script's own streams."""
         self._offset = 0
-        self._indexed = -INDEX_EVERY_BYTES
+        self._indexed = 0
 
     def write(self, stream: Stream, data: bytes, ts_us: int) -> None:
         """Append `data`: whole lines, the last of which may lack its newline. Empty data adds nothing."""
@@ -97,6 +98,8 @@ class LogWriter:
         partial = not data.endswith(b"\n")
         lines = data.count(b"\n") + partial
         if self._offset - self._indexed >= INDEX_EVERY_BYTES:
+            if self._index is None:
+                self._index = self._open(LOG_INDEX)
             os.write(self._index, INDEX_ENTRY.pack(self.next_seq, self._offset))
             self._indexed = self._offset
         flags = PARTIAL if partial else 0
@@ -112,7 +115,12 @@ class LogWriter:
         """Make the log durable and let go of it."""
         os.fdatasync(self._log)
         os.close(self._log)
-        os.close(self._index)
+        if self._index is not None:
+            os.close(self._index)
+
+    def _open(self, name: str) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        return os.open(self._folder / name, flags, 0o600)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
