@@ -180,12 +180,18 @@ class Group(Counters):
         self._folders = list(dict.fromkeys(self._at.values()))
         self.limits_cpu = False
         for folder in self._folders:
-            try:
-                os.mkdir(folder)
-            except FileNotFoundError:  # another host has just cleared it away
-                if hierarchy.version != 1:
-                    raise
-                os.makedirs(folder)
+            self._make(folder)
+
+    def _make(self, folder: str) -> None:
+        try:
+            os.mkdir(folder)
+        except FileExistsError:  # left behind by a dead process that had our number
+            os.rmdir(folder)
+            os.mkdir(folder)
+        except FileNotFoundError:  # another host has just cleared our part of the hierarchy away
+            if self._version != 1:
+                raise
+            os.makedirs(folder)
 
     def limit(self, limits: Limits) -> None:
         """Hold everything in it to these limits from now on."""

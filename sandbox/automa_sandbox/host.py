@@ -8,6 +8,7 @@ import fcntl
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -71,6 +72,7 @@ def serve(settings: dict[str, Any], look_around: Callable[[dict[str, Any], Path]
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICE)
+    _allow_many_descriptors()
     control = socket.socket(fileno=settings["control"])
     control.set_inheritable(False)  # the server would not see our end if a helper had it too
     folder = Path(settings["data_dir"])
@@ -92,6 +94,12 @@ def _take_lock(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
+
+
+def _allow_many_descriptors() -> None:
+    """One for each shim that lives; scripts have a limit of their own."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _wake(_number: int, _frame: object) -> None:

@@ -56,7 +56,10 @@ def serve(prepare: Callable[[Sequence[int]], Stand], host: socket.socket) -> Non
             return
         if _memory_kib() - at_first_kib > _MOST_GROWTH_KIB:
             return
-        host.send(FREE)
+        try:
+            host.send(FREE)
+        except OSError:
+            return
 
 
 def _serve_one(stand: Stand, host: socket.socket, cancellation: Cancellation) -> bool:

@@ -73,6 +73,11 @@ class TestVersion2:
         (delegated / "cgroup.controllers").write_text("hugetlb\n")
         assert cgroups._version_2(mount("cgroup2", delegated.parent), "0::/user.slice\n") is None
 
+    def test_what_a_dead_process_of_the_same_number_left_is_no_obstacle(self, delegated: Path) -> None:
+        (delegated / OWN).mkdir()
+        Group(Hierarchy(2, dict.fromkeys(("memory", "pids"), delegated)))
+        assert (delegated / OWN).exists()
+
     def test_limits_are_written_for_the_whole_tree(self, delegated: Path) -> None:
         hierarchy = Hierarchy(2, dict.fromkeys(("memory", "pids", "cpu"), delegated))
         group = Group(hierarchy)
