@@ -50,6 +50,7 @@ _NOT_IN_WEBASSEMBLY = frozenset(
 _NOT_IN_GVISOR = frozenset(
     {
         "network",
+        "order-of-streams",  # each comes by a file of its own
         "inodes",
         "counts-of-bytes",
         "deaths-of-one",  # who has too much memory takes everything along

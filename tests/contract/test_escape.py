@@ -260,7 +260,7 @@ for number in (9, 15, 19):
     except OSError: pass
 try: os.kill(-1, 0)
 except OSError: pass
-own = [os.fstat(number)[:3] for number in (1, 2, 4)]  # its pipes, which it may open by name
+own = [os.fstat(number)[:3] for number in (0, 1, 2, 4)]  # what it has itself, and may open by name
 for number in range(100):
     for flags in (os.O_RDONLY | os.O_NONBLOCK, os.O_WRONLY | os.O_NONBLOCK):
         try: there = os.open(f'/proc/1/fd/{number}', flags)

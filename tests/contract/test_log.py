@@ -180,6 +180,7 @@ class TestAFlood:
         children = "".join(f"child {n}\n" for n in range(5000))
         assert (await lab.run(source)).out == LINES + children + "grandchild\nparent\n"
 
+    @pytest.mark.needs("order-of-streams")
     async def test_an_error_is_told_after_it(self, lab: Lab) -> None:
         ended = await lab.run(FLOOD + "raise ValueError('why')")
         assert ended.out == LINES
