@@ -76,11 +76,15 @@ def _serve_one(stand: Stand, host: socket.socket, cancellation: Cancellation) ->
         stand.discard()
         return False
     cancellation.listen(line)
-    went_well = supervise(
-        attempt_dir, cancellation, lambda spec: stand.sandbox(spec, secrets), stand.discard, secrets
-    )
-    os.close(line)  # who waits for the attempt learns of its end
-    return stand.clear_away() and went_well and not cancellation.came
+    went_well = is_as_before = False
+    try:
+        went_well = supervise(
+            attempt_dir, cancellation, lambda spec: stand.sandbox(spec, secrets), stand.discard, secrets
+        )
+    finally:  # even where no record could be written: its folder may have been taken away
+        os.close(line)  # who waits for the attempt learns of its end
+        is_as_before = stand.clear_away()
+    return went_well and is_as_before and not cancellation.came
 
 
 def _memory_kib() -> int:

@@ -24,7 +24,7 @@ from automa_sandbox.supervision import NotStarted
 from automa_sandbox.users import random_uid
 
 _MESSAGE_BYTES = 4096
-_END_S = 2.0
+_END_S = 10.0
 _BOOT = (
     "import json, sys; sys.path += json.loads(sys.argv[1]); "
     "from automa_sandbox.egress.proxy import main; main()"
