@@ -13,7 +13,6 @@ from typing import Any
 PIECE_BYTES = 32 * 1024
 _SIZE = struct.Struct("<Q")
 _MOST_DESCRIPTORS = 4
-_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def encode(body: dict[str, Any]) -> bytes:
@@ -46,7 +45,7 @@ def receive(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """The next message and what came with it; None if whoever sends is gone."""
     message, descriptors = b"", list[int]()
     while (body := decode(message)) is None:
-        piece, found, _, _ = socket.recv_fds(control, PIECE_BYTES, _MOST_DESCRIPTORS, _CLOSE_ON_EXEC)
+        piece, found, _, _ = socket.recv_fds(control, PIECE_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
         descriptors += found
         if not piece:
             for descriptor in descriptors:

@@ -76,7 +76,6 @@ def _serve_one(stand: Stand, host: socket.socket, cancellation: Cancellation) ->
         stand.discard()
         return False
     cancellation.listen(line)
-    went_well = is_as_before = False
     try:
         went_well = supervise(
             attempt_dir, cancellation, lambda spec: stand.sandbox(spec, secrets), stand.discard, secrets

@@ -200,7 +200,7 @@ class Dispatcher:
         # A commit that fails may have been made all the same; nothing of what it was to start has begun.
         for row in rows:
             self._live.pop(row.id, None)
-            self._tell(Requeued(row.id, row.owner_id, row.attempt))
+            self._put_back(row)
         if not self._live:
             self._idle.set()
 
@@ -260,8 +260,6 @@ class Dispatcher:
                     claimed = await self._claim(change, staying, limit)
         except Exception:
             self._give_back(claimed)
-            for row in claimed:
-                self._deadlines.take_up(row, utc_now())
             raise
         return over, claimed
 
