@@ -1,6 +1,5 @@
 """Fixtures that all tests share: a home, settings, real databases, and people."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -49,9 +48,7 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
     """A real Docker engine of this test session (of this worker), stopped at its end."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with start_docker(tmp_path_factory.mktemp("docker"), shared) as engine:
+    with start_docker(tmp_path_factory) as engine:
         yield engine
 
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from automa_sandbox.runners.docker.engine import Engine
 from automa_sandbox.runners.docker.image import unpack_packages
 from automa_sandbox.settings import DockerSettings, SandboxSettings
@@ -96,9 +98,11 @@ class DockerEngine:
 
 
 @contextmanager
-def start_docker(folder: Path, shared: Path) -> Iterator[DockerEngine]:
-    """`shared` is a folder in which the processes of one test session share the archive of the image."""
-    engine = DockerEngine(folder)
+def start_docker(folders: pytest.TempPathFactory) -> Iterator[DockerEngine]:
+    """An engine that is stopped at the end. The processes of one test session share the image's archive."""
+    base = folders.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    engine = DockerEngine(folders.mktemp("docker"))
     engine.start()
     try:
         Engine(engine.url).import_image(_archive(shared), IMAGE)

@@ -137,10 +137,7 @@ class TestTheEngineGoesAway:
     @pytest.fixture
     def docker_engine(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
         """One of its own, as it is harmed."""
-        shared = tmp_path_factory.getbasetemp()
-        if "PYTEST_XDIST_WORKER" in os.environ:
-            shared = shared.parent
-        with start_docker(tmp_path_factory.mktemp("docker"), shared) as engine:
+        with start_docker(tmp_path_factory) as engine:
             yield engine
 
     async def test_killed_it_takes_nothing_along_and_stopped_it_loses_its_runs(

@@ -161,10 +161,7 @@ class TestTheEngineGoesAway:
     @pytest.fixture
     def docker_engine(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
         """One of its own, as it is harmed."""
-        shared = tmp_path_factory.getbasetemp()
-        if "PYTEST_XDIST_WORKER" in os.environ:
-            shared = shared.parent
-        with start_docker(tmp_path_factory.mktemp("docker"), shared) as engine:
+        with start_docker(tmp_path_factory) as engine:
             yield engine
 
     async def test_a_run_goes_on_with_its_log_and_its_artifacts_and_can_be_cancelled(
