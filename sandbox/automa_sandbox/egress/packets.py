@@ -73,6 +73,8 @@ def watch(family: int) -> socket.socket:
     one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
     one.bind(("lo", family))
+    # A device that is not up yet is an error that the first look would be told instead of what is there.
+    one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     return one
 
 
