@@ -102,16 +102,16 @@ class _Found:
     size: int
 
 
-def open_folder(init: int | None, elsewhere: Path | None = None) -> int | None:
-    """A descriptor of the folder in the sandbox whose first process this is; None if there is none.
+def open_folder(insider: int | None, elsewhere: Path | None = None) -> int | None:
+    """A descriptor of the folder that this process in the sandbox sees; None if there is none.
 
     What is in it stays readable through the descriptor after the end of the sandbox. `elsewhere`: where its
     artifacts come to lie, if they are not to be seen in the sandbox from here.
     """
-    if init is None:
+    if insider is None:
         return None
     try:
-        return os.open(elsewhere or f"/proc/{init}/root{FOLDER}", _LOOK | os.O_DIRECTORY)
+        return os.open(elsewhere or f"/proc/{insider}/root{FOLDER}", _LOOK | os.O_DIRECTORY)
     except OSError:
         return None
 

@@ -184,7 +184,7 @@ class Attempt:
             self._loop.drop(descriptor)  # whoever writes on and on costs us nothing
         if self._frames.ready and self.started_at is None:
             self.started_at, self._began = time.time(), time.monotonic()
-            self._watcher.look_at_scratch(self._sandbox.init)
+            self._watcher.look_at_scratch(self._sandbox.insider)
             self._hints.started()
         if self._frames.words:
             self._take_words(descriptor)

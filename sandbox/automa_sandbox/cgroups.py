@@ -193,32 +193,35 @@ class Group(Counters):
                 raise
             os.makedirs(folder)
 
-    def limit(self, limits: Limits) -> None:
-        """Hold everything in it to these limits from now on."""
-        if self._version == 1:
-            self._limit_version_1(limits)
-        else:
-            self._limit_version_2(limits)
+    def limit(self, limits: Limits, others: int = 0) -> None:
+        """Hold everything in it to these limits from now on.
 
-    def _limit_version_1(self, limits: Limits) -> None:
+        `others`: processes that stand in it beside the run's.
+        """
+        if self._version == 1:
+            self._limit_version_1(limits, limits.processes + others)
+        else:
+            self._limit_version_2(limits, limits.processes + others)
+
+    def _limit_version_1(self, limits: Limits, processes: int) -> None:
         memory = self._at["memory"]
         _write(f"{memory}/memory.limit_in_bytes", str(limits.memory_bytes))
         with suppress(OSError):  # only there if the kernel accounts for swap
             _write(f"{memory}/memory.memsw.limit_in_bytes", str(limits.memory_bytes))
-        _write(f"{self._at['pids']}/pids.max", str(limits.processes + _OWN_PROCESSES))
+        _write(f"{self._at['pids']}/pids.max", str(processes))
         if "cpu" in self._at:
             with suppress(OSError):
                 _write(f"{self._at['cpu']}/cpu.cfs_period_us", str(_PERIOD_US))
                 _write(f"{self._at['cpu']}/cpu.cfs_quota_us", str(_quota_us(limits)))
                 self.limits_cpu = True
 
-    def _limit_version_2(self, limits: Limits) -> None:
+    def _limit_version_2(self, limits: Limits, processes: int) -> None:
         folder = self._folders[0]
         _write(f"{folder}/memory.max", str(limits.memory_bytes))
         for name, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
             with suppress(OSError):
                 _write(f"{folder}/{name}", value)
-        _write(f"{folder}/pids.max", str(limits.processes + _OWN_PROCESSES))
+        _write(f"{folder}/pids.max", str(processes))
         if "cpu" in self._at:
             with suppress(OSError):
                 _write(f"{folder}/cpu.max", f"{_quota_us(limits)} {_PERIOD_US}")
@@ -251,10 +254,6 @@ class Group(Counters):
 
 def _quota_us(limits: Limits) -> int:
     return max(_LEAST_QUOTA_US, round(limits.cpus * _PERIOD_US))
-
-
-_OWN_PROCESSES = 2
-"""bubblewrap and its init, which stand in the group beside the script's processes."""
 
 
 def remove_leftovers(hierarchy: Hierarchy) -> None:

@@ -24,7 +24,7 @@ class Harvest:
     def hold_artifacts(self, sandbox: Sandbox) -> None:
         """Keep hold of their folder, which goes with the sandbox's last process."""
         if self._artifacts is None:
-            self._artifacts = open_folder(sandbox.init, sandbox.artifacts)
+            self._artifacts = open_folder(sandbox.insider, sandbox.artifacts)
 
     @property
     def refusal(self) -> str | None:

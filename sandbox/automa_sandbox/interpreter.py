@@ -43,8 +43,8 @@ sys.stdout.buffer.write(marshal.dumps(answer, 2))
 
 _GUEST = Path(__file__).with_name("guest")
 _MODULES = (
-    "main", "first", "init", "gvisor", "ring", "parcel", "wasm", "zygote", "leaving", "gathering", "results",
-    "params", "waiting", "packages", "wanted", "automa",
+    "main", "first", "init", "gvisor", "ring", "parcel", "wasm", "zygote", "again", "leaving", "gathering",
+    "results", "params", "waiting", "packages", "wanted", "automa",
 )  # fmt: skip
 _PROGRAMS = ("main", "init", "gvisor", "wasm", "zygote")
 """What is started by its file; all are modules of a package, too, but for the one that scripts import."""

@@ -54,7 +54,12 @@ class Sandbox(Protocol):
 
     @property
     def init(self) -> int | None:
-        """Its first process by its number outside; None while that is not known."""
+        """The process above all others of it, by its number outside; None while that is not known."""
+        ...
+
+    @property
+    def insider(self) -> int | None:
+        """A process that sees the files that its script sees."""
         ...
 
     @property

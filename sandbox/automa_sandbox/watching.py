@@ -55,7 +55,7 @@ class Watcher:
             self.peak_bytes = max(self.peak_bytes, used_bytes)
             if used_bytes > self.limits.memory_bytes:
                 return "memory"
-        if self.inodes and self._inodes(init) > self.limits.disk_inodes:
+        if self.inodes and self._inodes() > self.limits.disk_inodes:
             return "inodes"
         for place, before in self._folders.items():
             added = measure(place) - before + self._unlinked(place, init)
@@ -67,11 +67,11 @@ class Watcher:
             return "cpu_time"
         return None
 
-    def look_at_scratch(self, init: int | None) -> None:
+    def look_at_scratch(self, insider: int | None) -> None:
         """The script begins: keep hold of its writable places, which go with its last process."""
-        for name in _WRITABLE if init is not None else ():
+        for name in _WRITABLE if insider is not None else ():
             with suppress(OSError):
-                self._scratch.append(os.open(f"/proc/{init}/root/{name}", os.O_PATH | os.O_DIRECTORY))
+                self._scratch.append(os.open(f"/proc/{insider}/root/{name}", os.O_PATH | os.O_DIRECTORY))
 
     def reached(self) -> tuple[str, ...]:
         """Limits of its writable places at which it had arrived when it ended."""
@@ -102,19 +102,14 @@ class Watcher:
     def _memory_bytes(self, init: int) -> int:
         pids = processes.descendants(init)
         anonymous, mapped = processes.private_bytes(pids)
-        files = sum((stat.f_blocks - stat.f_bfree) * stat.f_frsize for stat in _file_systems(init))
+        files = sum((stat.f_blocks - stat.f_bfree) * stat.f_frsize for stat in self._file_systems())
         # Files in memory may be mapped as well: they count once.
         return anonymous + max(mapped, files + processes.memfd_bytes(pids))
 
-    def _inodes(self, init: int) -> int:
-        return sum(stat.f_files - stat.f_ffree for stat in _file_systems(init))
+    def _inodes(self) -> int:
+        return sum(stat.f_files - stat.f_ffree for stat in self._file_systems())
 
-
-def _file_systems(init: int) -> list[os.statvfs_result]:
-    """One of each file system: as root, the writable places share one."""
-    found: dict[int, os.statvfs_result] = {}
-    for name in _WRITABLE:
-        path = Path(f"/proc/{init}/root/{name}")
-        with suppress(OSError):
-            found[path.stat().st_dev] = os.statvfs(path)
-    return list(found.values())
+    def _file_systems(self) -> list[os.statvfs_result]:
+        """One of each file system: as root, the writable places share one."""
+        found = {os.fstat(place).st_dev: place for place in self._scratch}
+        return [os.fstatvfs(place) for place in found.values()]

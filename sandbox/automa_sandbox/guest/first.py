@@ -110,16 +110,17 @@ class Children:
         os.close(self._wakeup)
 
 
-def see_through(script: int, shim: "Any", counts: int, lingers: bool) -> None:
+def see_through(script: int, shim: "Any", counts: int) -> None:
     """Reap whoever ends, and tell the shim when it is the script; to return is to end everything in here.
 
-    `lingers`: stay until the shim says so, who wants to look at something first.
+    It stays until the shim says so, who wants to look at something first.
     """
     children = Children()
     poll = select.poll()
     poll.register(shim, select.POLLIN)
     poll.register(children.woken, select.POLLIN)
-    while not reap(script, shim, counts) or lingers:
+    while True:
+        reap(script, shim, counts)
         for descriptor, _ in poll.poll():
             if descriptor == children.woken:
                 children.hear()
@@ -140,9 +141,15 @@ def reap(script: int, shim: "Any", counts: int) -> bool:
             return False
         if pid == script:
             used = resource.getrusage(resource.RUSAGE_CHILDREN)
-            written = int(os.pread(counts, 4096, 0).split(b"wchar: ")[1].split()[0])
-            shim.send(STATUS.pack(status, used.ru_utime, used.ru_stime, used.ru_maxrss, written))
+            shim.send(
+                STATUS.pack(status, used.ru_utime, used.ru_stime, used.ru_maxrss, bytes_written(counts))
+            )
             return True
+
+
+def bytes_written(counts: int) -> int:
+    """By this process and all that it has waited for; `counts` is from `open_counts`."""
+    return int(os.pread(counts, 4096, 0).split(b"wchar: ")[1].split()[0])
 
 
 def terminate_all() -> None:

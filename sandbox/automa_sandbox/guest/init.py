@@ -36,7 +36,7 @@ def main() -> None:
     for pipe in pipes:
         for end in pipe:
             os.close(end)
-    first.see_through(script, shim, counts, lingers=True)
+    first.see_through(script, shim, counts)
 
 
 def receive_order(shim):

@@ -1,9 +1,11 @@
 """The zygote: an interpreter that waits in a prepared sandbox and forks the start of each run from itself.
 
 It never runs a line of a script. It stands in a sandbox that bubblewrap has made, still holds the privileges
-to make a smaller one, and sees the host's files under OUTSIDE. For each request it clones an *init* into name
-spaces of its own, which prepares what is the same for every run, waits for its orders, mounts what is the
-run's own, takes OUTSIDE and every privilege away from itself, and forks the process that becomes the script.
+to make a smaller one, and sees the host's files under OUTSIDE. For each request it clones an *init* into a
+PID name space of its own, which starts one run after another and leaves no process of one to the next. For
+each it forks a process into name spaces of the run's own, which prepares what is the same for every run,
+waits for its orders, mounts what is the run's own, takes OUTSIDE and every privilege away from itself, and
+is the script from then on.
 """
 
 # ruff: noqa: PTH101, PTH102, PTH103, PTH112, PTH120
@@ -22,7 +24,7 @@ import sys
 from contextlib import suppress
 
 sys.path.append("/automa")
-from automa_guest import first  # pyright: ignore[reportMissingImports]
+from automa_guest import again, first  # pyright: ignore[reportMissingImports]
 from automa_guest import main as harness  # pyright: ignore[reportMissingImports]
 from automa_guest.leaving import leave  # pyright: ignore[reportMissingImports]
 
@@ -40,7 +42,7 @@ _CLONE = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
 _NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC, _NEWPID, _NEWNET = (
     0x20000, 0x2000000, 0x4000000, 0x8000000, 0x20000000, 0x40000000,
 )  # fmt: skip
-_NEW = _NEWNS | _NEWUTS | _NEWIPC | _NEWPID | _NEWNET
+_NEW = _NEWNS | _NEWUTS | _NEWIPC | _NEWNET
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 _DETACH = 2
 _MANY = 1024
@@ -71,11 +73,11 @@ def serve() -> None:
         if children.woken in ready:
             _reap(children)
         if CONTROL_FD in ready:
-            message, fds = first.receive(control, 64, 4)
+            message, fds = first.receive(control, 64, 1)
             if not message:
                 _reap(children)
                 return
-            _answer(control, children, seccomp, before, fds)
+            _answer(control, children, seccomp, before, _socket.socket(fileno=fds[0]))
 
 
 def _prepare_interpreter() -> None:
@@ -112,43 +114,68 @@ def _answer(
     children: first.Children,
     seccomp: bytes,
     before: "dict[str, ModuleType]",
-    fds: "list[int]",
+    shim: _socket.socket,
 ) -> None:
-    orders = _socket.socket(fileno=fds[0])
-    pid = first.call("syscall", _CLONE, _NEW | signal.SIGCHLD, 0, 0, 0, 0)
+    pid = first.call("syscall", _CLONE, _NEWPID | signal.SIGCHLD, 0, 0, 0, 0)
     if pid == 0:
         control.close()
         children.forget()
-        _be_init(orders, fds[1:], seccomp, before)
+        _be_init(shim, seccomp, before)
     handle = os.pidfd_open(pid)
     with suppress(OSError):  # who asked may be gone; init sees that too
-        first.send(orders, str(pid).encode(), handle)
-    orders.close()
-    for descriptor in (handle, *fds[1:]):
-        os.close(descriptor)
+        first.send(shim, str(pid).encode(), handle)
+    shim.close()
+    os.close(handle)
 
 
-def _be_init(
-    orders: _socket.socket, output: "list[int]", seccomp: bytes, before: "dict[str, ModuleType]"
-) -> "NoReturn":
+def _be_init(shim: _socket.socket, seccomp: bytes, before: "dict[str, ModuleType]") -> "NoReturn":
+    """It keeps its privileges, to make the next sandbox, and shows itself to no script."""
     try:
-        os.setsid()  # a signal to the script's process group reaches nobody outside
+        os.setsid()  # a signal to a script's process group reaches nobody outside
+        first.hide()
+        keeper = again.Keeper(shim)
+        while True:
+            _, fds = first.receive(shim, 64, 4)
+            if not fds:  # the shim has ended
+                break
+            script = os.fork()
+            if script == 0:
+                keeper.forget()
+                _be_script(_socket.socket(fileno=fds[0]), fds[1:], seccomp, before)
+            for descriptor in fds:
+                os.close(descriptor)
+            if not keeper.see_through(script):
+                break
+    finally:
+        os._exit(0)
+
+
+def _be_script(
+    orders: _socket.socket, output: "list[int]", seccomp: bytes, before: "dict[str, ModuleType]"
+) -> None:
+    try:
+        orders.send(b"here")
+        first.call("unshare", _NEW)
         _prepare()
         config = _await_orders(orders)
-        if config is not None:
-            _mount(config)
-            _fork_script(config, orders, output, seccomp, before)
-    except Exception as error:  # not SystemExit: that is the script's end, in its own process
+        if config is None:  # no run came
+            os._exit(0)
+        _mount(config)
+        for kind, value in config["rlimits"]:
+            resource.setrlimit(kind, (value, value))
+        _give_up_privileges(config["uid"], seccomp)
+        orders.close()
+    except Exception as error:
         os.write(output[1], f"the sandbox could not be prepared: {error}\n".encode())
         os._exit(126)
-    os._exit(0)
+    _become_script(config["guest"], output, before)
 
 
 def _prepare() -> None:
     """What is the same for every run."""
     _mount_one("none", "/", None, _REC | _PRIVATE)
     first.call("umount2", b"/proc", _DETACH)
-    _mount_one("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+    _mount_one("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC, "hidepid=2")
     for name in _COVERED:
         if os.access(f"/proc/{name}", os.F_OK):
             _bind(f"/proc/{name}", f"/proc/{name}", _RDONLY)
@@ -160,7 +187,7 @@ def _prepare() -> None:
 
 def _await_orders(orders: _socket.socket) -> "dict[str, Any] | None":
     _, fds = first.receive(orders, 64, 1)
-    if not fds:  # no run came
+    if not fds:
         return None
     config = marshal.loads(os.pread(fds[0], os.fstat(fds[0]).st_size, 0))  # noqa: S302 - the shim wrote it
     os.close(fds[0])
@@ -169,7 +196,7 @@ def _await_orders(orders: _socket.socket) -> "dict[str, Any] | None":
 
 def _mount(config: "dict[str, Any]") -> None:
     """What is the run's own; then the host's files are gone for good."""
-    first.call("unshare", _NEWCGROUP)  # by now this process is in the run's own control group
+    first.call("unshare", _NEWCGROUP)  # with the orders, this process is in the run's own control group
     _mount_scratch(config)
     for source, target, is_writable in config["mounts"]:
         if target.startswith(DATA + "/"):
@@ -208,29 +235,8 @@ def _mount_scratch(config: "dict[str, Any]") -> None:
         _bind(path, place, _RDONLY)
 
 
-def _fork_script(
-    config: "dict[str, Any]",
-    orders: _socket.socket,
-    output: "list[int]",
-    seccomp: bytes,
-    before: "dict[str, ModuleType]",
-) -> None:
-    for kind, value in config["rlimits"]:
-        resource.setrlimit(kind, (value, value))
-    counts = first.open_counts()
-    _give_up_privileges(config["uid"], seccomp)
-    pid = os.fork()
-    if pid == 0:
-        orders.close()
-        os.close(counts)
-        _become_script(config["guest"], output, before)
-    for descriptor in output:
-        os.close(descriptor)
-    first.see_through(pid, orders, counts, lingers=False)
-
-
 def _give_up_privileges(uid: int, seccomp: bytes) -> None:
-    """For init as for the script: from here on nothing in this sandbox has any."""
+    """From here on nothing that a script can reach has any."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)

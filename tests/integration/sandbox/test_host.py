@@ -5,6 +5,7 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,70 @@ class TestAShimThatServesAgain:
         shims = {supervisor_of(one) for one in ended}
         assert len(shims) == 6
         await until(lambda: sum(attempts.start_time_of(shim) is not None for shim in shims) <= 2)
+
+
+LEAVE_BEHIND = """
+import os, signal, time
+read, write = os.pipe()
+for stopped in (False, True):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() != 0: os._exit(0)
+        for number in (1, 2, 3, 15): signal.signal(number, signal.SIG_IGN)
+        os.write(write, b'x')
+        if stopped: os.kill(os.getpid(), signal.SIGSTOP)
+        os.execv('/bin/sleep', ['sleep', '98765.75'])
+for _ in range(2): os.read(read, 1)
+print('left')
+"""
+
+
+def sleeps(seconds: str) -> list[int]:
+    """The processes that sleep for so long."""
+    found: list[int] = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if path.read_bytes() == f"sleep\0{seconds}\0".encode():
+                found.append(int(path.parent.name))
+    return found
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's runs start cold")
+class TestAnInitThatServesAgain:
+    """The first process of a PID name space starts one run after another in it."""
+
+    async def test_what_one_run_leaves_behind_is_gone_before_it_ends(self, lab: Lab) -> None:
+        look = "import os\nprint([p for p in os.listdir('/proc') if p.isdigit()] == [str(os.getpid())])"
+        supervisors: list[int] = []
+        for _ in range(6):
+            left = await lab.run(LEAVE_BEHIND)
+            assert (left.state, left.out) == (RunState.SUCCEEDED, "left\n")
+            assert sleeps("98765.75") == []
+            assert await lab.see(look) == "True"
+            supervisors.append(supervisor_of(left))
+        assert len(set(supervisors)) < len(supervisors)
+
+    async def test_what_each_run_used_is_its_own(self, lab: Lab) -> None:
+        busy = await lab.run("import time\nwhile time.process_time() < 0.5: pass")
+        idle = [await lab.run("print('x' * 10)") for _ in range(3)]
+        assert (busy.outcome.usage.cpu_s or 0) > 0.45
+        assert all((one.outcome.usage.cpu_s or 1) < 0.3 for one in idle)
+        wrote = [one.outcome.usage.bytes_written for one in idle]
+        assert all(one is not None and 11 <= one < 2000 for one in wrote), wrote
+
+    async def test_its_end_is_that_of_its_run_and_of_no_other(self, lab: Lab) -> None:
+        running = await lab.start("import subprocess\nsubprocess.run(['sleep', '98765.5'])")
+        await until(lambda: len(sleeps("98765.5")) == 1)
+        (asleep,) = sleeps("98765.5")
+        os.kill(parent_of(parent_of(asleep)), signal.SIGKILL)
+        ended = await running.end()
+        assert (ended.state, ended.outcome.signal) == (RunState.FAILED, signal.SIGKILL)
+        assert sleeps("98765.5") == []
+        assert [(await lab.run("print(1)")).state for _ in range(4)] == [RunState.SUCCEEDED] * 4
 
 
 class TestAHostThatIsStopped:

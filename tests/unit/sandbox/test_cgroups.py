@@ -84,7 +84,7 @@ class TestVersion2:
         files = ("memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.max")
         for name in files:
             (delegated / OWN / name).touch()
-        group.limit(Limits(memory_bytes=1000, processes=10, cpus=0.5))
+        group.limit(Limits(memory_bytes=1000, processes=10, cpus=0.5), others=2)
         assert [(delegated / OWN / name).read_text() for name in files] == [
             "1000",
             "0",

@@ -40,6 +40,10 @@ class ColdSandbox(Grouped):
         return self._tree.init
 
     @property
+    def insider(self) -> int | None:
+        return self.init
+
+    @property
     def status(self) -> int:
         return self._tree.status
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from automa_sandbox import cgroups, host, seccomp
 from automa_sandbox.interpreter import InterpreterUnusable, prepare
 from automa_sandbox.runners.bubblewrap.choice import NoBubblewrap, choose_bwrap
 from automa_sandbox.runners.bubblewrap.etc import copy_etc
+from automa_sandbox.runners.bubblewrap.init import Init
 from automa_sandbox.runners.bubblewrap.machine import Machine
 from automa_sandbox.runners.bubblewrap.options import make_plan
 from automa_sandbox.runners.bubblewrap.stand import Stand
-from automa_sandbox.runners.bubblewrap.zygote import Zygote
+from automa_sandbox.runners.bubblewrap.zygote import Zygote, ZygoteGone
 
 _SHORT_LIFE_S = 5.0
 
@@ -49,6 +51,7 @@ class Workshop:
         self._machine = machine
         self._zygote = Zygote(machine.plan, machine.seccomp) if warm else None
         self._zygote_began = time.monotonic()
+        self._init: Init | None = None
         self.found = {
             "bwrap": machine.plan.bwrap,
             "bwrap_version": bwrap_version,
@@ -65,7 +68,19 @@ class Workshop:
     def stand(self, tools: Sequence[int]) -> Stand:
         if self._zygote is not None:
             self._zygote.let_go()  # this process's copy, or it would outlive its host
-        return Stand(self._machine, tools)
+        return Stand(self._machine, self._take_init(tools))
+
+    def _take_init(self, tools: Sequence[int]) -> Init | None:
+        """The one of this shim, which serves it again unless a run had to be killed with it."""
+        if self._init is not None and not self._init.is_alive:
+            self._init.close()
+            self._init = None
+        for zygote in tools:
+            if self._init is None:
+                with suppress(ZygoteGone, OSError):
+                    self._init = Init(zygote)
+            os.close(zygote)
+        return self._init
 
     def ended(self, pid: int) -> None:
         """If it was the zygote, another one takes its place, unless zygotes do not live here."""

@@ -65,7 +65,7 @@ class Stage:
         """Let the child become the sandbox of this run. What goes wrong in it shows on its stderr."""
         uid = random_uid() if plan.as_root else _INNER_UID
         if self.group is not None:
-            self.group.limit(spec.limits)
+            self.group.limit(spec.limits, others=2)  # bubblewrap and its init
         contents = {
             options.CONFIG_FD: guest_config(
                 spec,

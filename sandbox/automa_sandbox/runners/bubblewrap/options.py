@@ -23,6 +23,7 @@ WRITABLE = (
 _PLACES = (APP, ENVIRONMENT, DATA, SCRATCH, *(place for _, _, place in WRITABLE if place != "/dev/shm"))  # noqa: S108
 _ZYGOTE_CAPS = (
     "CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_CHOWN", "CAP_DAC_READ_SEARCH",
+    "CAP_KILL",
 )  # fmt: skip
 
 # The descriptors that bubblewrap inherits. The first five stay open in the sandbox.

@@ -1,30 +1,29 @@
 """What a shim prepares before there is an attempt: a seat where there is a zygote, else a cold stage."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from automa.sdk.runs import RunSpec
 from automa_sandbox.runners.bubblewrap.cold import ColdSandbox
+from automa_sandbox.runners.bubblewrap.init import Init
 from automa_sandbox.runners.bubblewrap.launch import Stage, adopt_orphans, set_stage
 from automa_sandbox.runners.bubblewrap.machine import Machine
 from automa_sandbox.runners.bubblewrap.warm import Seat, WarmSandbox, fits, take_seat
-from automa_sandbox.runners.bubblewrap.zygote import ZygoteGone
 from automa_sandbox.sandbox import Sandbox
 
 
 class Stand:
     """Implements `automa_sandbox.shim.Stand`."""
 
-    def __init__(self, machine: Machine, tools: Sequence[int]) -> None:
-        """`tools`: where the zygote takes requests, if there is one."""
+    def __init__(self, machine: Machine, init: Init | None) -> None:
+        """`init`: what prepares seats, if there is one."""
         adopt_orphans()
         self._machine = machine
         self._seat: Seat | None = None
         self._stage: Stage | None = None
         self._failure: OSError | None = None
         self._sandbox: Sandbox | None = None
-        for zygote in tools:
-            self._seat = self._try_to_take_seat(zygote)
+        if init is not None:
+            self._seat = self._try_to_take_seat(init)
         if self._seat is None:
             try:
                 self._stage = self._set_stage()
@@ -56,13 +55,12 @@ class Stand:
             self.discard()
         return ColdSandbox(self._machine, self._stage or self._set_stage(), secrets)
 
-    def _try_to_take_seat(self, zygote: int) -> Seat | None:
+    def _try_to_take_seat(self, init: Init) -> Seat | None:
         try:
-            return take_seat(zygote, self._machine.hierarchy)
-        except (ZygoteGone, OSError):
+            return take_seat(init, self._machine.hierarchy)
+        except OSError:
+            init.end()
             return None
-        finally:
-            os.close(zygote)
 
     def _set_stage(self) -> Stage:
         return set_stage(self._machine.plan, self._machine.seccomp, self._machine.hierarchy)

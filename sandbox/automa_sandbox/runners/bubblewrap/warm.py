@@ -1,12 +1,12 @@
 """Warm starts: a run that finds its sandbox and its interpreter waiting for it.
 
-The host keeps one zygote, an interpreter in a prepared sandbox. A shim has it clone an init before there is
-an attempt; the attempt's orders make that the sandbox of one run. `guest/zygote.py` is the other side.
+The host keeps one zygote, an interpreter in a prepared sandbox. A shim has it clone an init, and that fork a
+process before there is an attempt, whose orders make this the script of one run, in a sandbox of its own.
+`guest/zygote.py` is the other side.
 """
 
 import marshal
 import os
-import select
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from automa.sdk.runs import NO_SECRETS, Enforcement, RunSpec, Usage
-from automa_sandbox import inside, processes, told
+from automa_sandbox import inside, processes
 from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.descriptors import file_with, output_pipe
 from automa_sandbox.egress.gate import Gate, open_gate, write_hosts
@@ -24,23 +24,19 @@ from automa_sandbox.guest_config import guest_values
 from automa_sandbox.limits import resource_limits
 from automa_sandbox.loop import Loop
 from automa_sandbox.runners.bubblewrap.etc import GROUP, PASSWD
+from automa_sandbox.runners.bubblewrap.init import Init
 from automa_sandbox.runners.bubblewrap.machine import Machine
 from automa_sandbox.runners.bubblewrap.options import WRITABLE
-from automa_sandbox.runners.bubblewrap.zygote import ZygoteGone, request_init
 from automa_sandbox.told import Told
 from automa_sandbox.users import random_uid
-
-_MESSAGE_BYTES = 256
-_ANSWER_S = 5.0
-_END_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """An init that waits for the orders of a run."""
+    """A process that waits for the orders of a run."""
 
-    init: int
-    handle: int
+    init: Init
+    process: int
     group: Group | None
     orders: socket.socket
     stdout: int
@@ -63,38 +59,28 @@ class Seat:
         os.close(config)
 
     def discard(self) -> None:
-        """There will be no run: let init end."""
+        """There will be no run: let it end, and init with it."""
         self.orders.close()
         for end in (self.stdout, self.stderr, self.frames):
             os.close(end)
-        processes.kill(self.handle)
+        self.init.end()
         if self.group is not None:
-            select.select([self.handle], [], [], _END_S)  # a group goes when nobody is in it
             self.group.remove()
-        os.close(self.handle)
 
 
-def take_seat(zygote: int, hierarchy: Hierarchy | None) -> Seat:
-    """Have an init prepared, in a control group of its own. Raises ZygoteGone, OSError.
-
-    `zygote`: the descriptor on which that takes requests.
-    """
+def take_seat(init: Init, hierarchy: Hierarchy | None) -> Seat:
+    """Have a process prepared, in a control group of its own. Raises OSError."""
     stdout, stderr, frames = output_pipe(), output_pipe(), os.pipe()
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        request_init(zygote, its.fileno(), stdout[1], stderr[1], frames[1])
+        process, orders = init.fork([stdout[1], stderr[1], frames[1]])
     finally:
-        its.close()
         for _, end in (stdout, stderr, frames):
             os.close(end)
-    group = Group(hierarchy) if hierarchy is not None else None  # while the zygote works
-    ours.settimeout(_ANSWER_S)
-    message, handles, _, _ = socket.recv_fds(ours, 64, 1)
-    if not handles:
-        raise ZygoteGone
-    if group is not None:
-        group.add(int(message))
-    return Seat(int(message), handles[0], group, ours, stdout[0], stderr[0], frames[0])
+    group = None
+    if hierarchy is not None:
+        group = Group(hierarchy)
+        group.add(process)
+    return Seat(init, process, group, orders, stdout[0], stderr[0], frames[0])
 
 
 def fits(spec: RunSpec) -> bool:
@@ -140,7 +126,8 @@ class WarmSandbox(Followed):
         super().__init__(seat.group, counts_inodes=True)
         self.loop = Loop()
         self.stdout, self.stderr, self.frames = seat.stdout, seat.stderr, seat.frames
-        self.init: int | None = seat.init
+        self.init: int | None = seat.init.pid
+        self.insider: int | None = seat.process
         self.is_alive = True
         self.status = 128 + 9
         """Until init tells better: whoever ends init kills everything."""
@@ -148,21 +135,20 @@ class WarmSandbox(Followed):
         self._seat = seat
         self._secrets = secrets
         self._told: Told | None = None
-        self.loop.add(seat.handle, self._ended)
+        self.loop.lend(seat.init.control.fileno(), self._heard)
+        self.loop.lend(seat.init.handle, self._ended)
 
     def start(self, spec: RunSpec) -> None:
-        assert self.init is not None
         extra = write_hosts(spec)
-        self.gate = open_gate(spec, self.init, as_root=True)
+        self.gate = open_gate(spec, self._seat.process, as_root=True)
         self._seat.launch(spec, self._secrets, extra)
 
     def terminate(self) -> None:
-        assert self.init is not None
-        processes.terminate_below(self.init)
+        processes.terminate_below(self._seat.init.pid)
 
     def kill(self) -> None:
         if self.is_alive:
-            processes.kill(self._seat.handle)
+            processes.kill(self._seat.init.handle)
         self._kill_group()
 
     def usage(self, peak_bytes: int) -> Usage:
@@ -178,12 +164,13 @@ class WarmSandbox(Followed):
     def enforcement(self) -> dict[str, Enforcement]:
         return self._machine.enforcement(self._group)
 
-    def _ended(self, handle: int) -> None:
-        # Linux tells of the end of a pid namespace's init when every process in it is gone.
-        self.is_alive = False
-        self.loop.drop(handle)
-        self._seat.orders.setblocking(False)
-        with suppress(OSError):
-            self._told = told.read(self._seat.orders.recv(_MESSAGE_BYTES))
+    def _heard(self, _: int) -> None:
+        # Init tells of the end of a run when every process of it is gone.
+        self._told = self._seat.init.hear()
         if self._told is not None:
+            self.is_alive = False
             self.status = self._told.status
+
+    def _ended(self, _: int) -> None:
+        # Linux tells of the end of a PID name space's init when every process in it is gone.
+        self.is_alive = False

@@ -39,10 +39,10 @@ class Zygote:
         self._control.close()
 
 
-def request_init(control: int, orders: int, stdout: int, stderr: int, frames: int) -> None:
-    """Have the zygote clone an init that writes to these and hears `orders`. Raises ZygoteGone."""
+def request_init(control: int, shim: int) -> None:
+    """Have the zygote clone an init that serves whoever is at the other end of `shim`. Raises ZygoteGone."""
     try:
         with socket.socket(fileno=os.dup(control)) as asking:
-            socket.send_fds(asking, [b"init"], [orders, stdout, stderr, frames])
+            socket.send_fds(asking, [b"init"], [shim])
     except OSError:
         raise ZygoteGone from None

@@ -169,7 +169,7 @@ class _Watcher(Watcher):
 
     was_full: bool = False
 
-    def look_at_scratch(self, init: int | None) -> None:
+    def look_at_scratch(self, insider: int | None) -> None:
         """There is nothing to be held."""
 
     def reached(self) -> tuple[str, ...]:

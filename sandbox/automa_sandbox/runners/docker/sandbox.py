@@ -57,6 +57,10 @@ class ContainerSandbox:
         self._engine_saw_oom = False
 
     @property
+    def insider(self) -> int | None:
+        return self.init
+
+    @property
     def vanished(self) -> bool:
         return self._told is None and not self._ended_by_us
 

@@ -35,12 +35,16 @@ class WasmSandbox(Followed):
         self._used: resource.struct_rusage | None = None
         self._written: int | None = None
 
+    @property
+    def insider(self) -> int | None:
+        return self.init
+
     def start(self, spec: RunSpec) -> None:
         (self.stdout, stdout), (self.stderr, stderr), (self.frames, frames) = (
             output_pipe(), output_pipe(), os.pipe(),
         )  # fmt: skip
         if self._group is not None:
-            self._group.limit(spec.limits)
+            self._group.limit(spec.limits, others=2)
         self.init = os.fork()
         if self.init == 0:
             become_script(self._machine, spec, self._secrets, self._group, Ends(stdout, stderr, frames))
