@@ -17,6 +17,8 @@ _PERIOD_US, _LEAST_QUOTA_US = 100_000, 1000
 LEAF = "automa-server"
 PREFIX = "automa-"
 """What the groups of every installation are called, before something of their own."""
+_MOST_LEFT_BYTES = 8 * 1024 * 1024
+"""Files that a run has read stay in the memory of its group, and would be counted to the next one."""
 _RUN = "run-"
 """The group of a run, before the process number of its shim and how many that has had before."""
 
@@ -172,13 +174,16 @@ _numbers = count()
 
 
 class Group(Counters):
-    """The groups of one run, one per folder of the hierarchy."""
+    """The groups of a run, one per folder of the hierarchy; renewed, they are those of another one."""
 
     def __init__(self, hierarchy: Hierarchy) -> None:
         name = f"{_RUN}{os.getpid()}-{next(_numbers)}"
         super().__init__(hierarchy.version, {key: parent / name for key, parent in hierarchy.parents.items()})
         self._folders = list(dict.fromkeys(self._at.values()))
         self.limits_cpu = False
+        self._held: tuple[Limits, int] | None = None
+        self._before = Usage(0.0, oom_kills=0, forks_refused=0)
+        """What had been counted when the run began."""
         for folder in self._folders:
             self._make(folder)
 
@@ -198,16 +203,22 @@ class Group(Counters):
 
         `others`: processes that stand in it beside the run's.
         """
+        if self._held == (limits, others):
+            return
         if self._version == 1:
             self._limit_version_1(limits, limits.processes + others)
         else:
             self._limit_version_2(limits, limits.processes + others)
+        self._held = (limits, others)
 
     def _limit_version_1(self, limits: Limits, processes: int) -> None:
-        memory = self._at["memory"]
-        _write(f"{memory}/memory.limit_in_bytes", str(limits.memory_bytes))
+        memory, bytes_ = self._at["memory"], str(limits.memory_bytes)
+        if self._held is not None:  # memory with swap is never less than without
+            with suppress(OSError):
+                _write(f"{memory}/memory.memsw.limit_in_bytes", "-1")
+        _write(f"{memory}/memory.limit_in_bytes", bytes_)
         with suppress(OSError):  # only there if the kernel accounts for swap
-            _write(f"{memory}/memory.memsw.limit_in_bytes", str(limits.memory_bytes))
+            _write(f"{memory}/memory.memsw.limit_in_bytes", bytes_)
         _write(f"{self._at['pids']}/pids.max", str(processes))
         if "cpu" in self._at:
             with suppress(OSError):
@@ -226,6 +237,35 @@ class Group(Counters):
             with suppress(OSError):
                 _write(f"{folder}/cpu.max", f"{_quota_us(limits)} {_PERIOD_US}")
                 self.limits_cpu = True
+
+    def cpu_s(self) -> float | None:
+        used = super().cpu_s()
+        return None if used is None else used - (self._before.cpu_s or 0)
+
+    def oom_kills(self) -> int:
+        return super().oom_kills() - (self._before.oom_kills or 0)
+
+    def forks_refused(self) -> int | None:
+        refused = super().forks_refused()
+        return None if refused is None else refused - (self._before.forks_refused or 0)
+
+    def renew(self) -> bool:
+        """Whether it may serve another run: it counts from the beginning, and hardly anything is left in it.
+
+        The peak of version 2 cannot be set back (since Linux 6.12, for one reader alone).
+        """
+        if self._version != 1:
+            return False
+        memory = self._at["memory"]
+        left_bytes = _number(f"{memory}/memory.usage_in_bytes")
+        if left_bytes is None or left_bytes > _MOST_LEFT_BYTES:
+            return False
+        try:
+            _write(f"{memory}/memory.max_usage_in_bytes", "0")
+        except OSError:
+            return False
+        self._before = Usage(super().cpu_s(), None, super().oom_kills(), super().forks_refused())
+        return True
 
     def join(self) -> None:
         """Move the calling process in; what it starts is born there."""

@@ -32,7 +32,7 @@ class Stand(Protocol):
         ...
 
     def discard(self) -> None:
-        """There will be no run, or not with this."""
+        """There will be no run, or not with this, or no more: nothing that is prepared is needed."""
         ...
 
     def clear_away(self) -> bool:
@@ -50,30 +50,33 @@ def serve(prepare: Callable[[Sequence[int]], Stand], host: socket.socket) -> Non
     """
     cancellation = Cancellation()
     at_first_kib = _memory_kib()
-    for _ in range(_MOST_ATTEMPTS):
+    stand: Stand | None = None
+    for left in reversed(range(_MOST_ATTEMPTS)):
         lent = orders.receive(host)
-        if lent is None or not _serve_one(prepare(lent[1]), host, cancellation):
-            return
-        if _memory_kib() - at_first_kib > _MOST_GROWTH_KIB:
-            return
+        if lent is None:
+            break
+        stand = prepare(lent[1])
+        went_well = _serve_one(stand, host, cancellation)
+        if not went_well or not left or _memory_kib() - at_first_kib > _MOST_GROWTH_KIB:
+            break
         try:
-            host.send(FREE)
+            host.send(FREE)  # whoever says so has to be there for what comes
         except OSError:
-            return
+            break
+    if stand is not None:
+        stand.discard()
 
 
 def _serve_one(stand: Stand, host: socket.socket, cancellation: Cancellation) -> bool:
     """Whether it went so well that another one may follow."""
     order = orders.receive(host)
     if order is None:
-        stand.discard()
         return False
     body, (lock, line) = order
     attempt_dir, secrets = Path(body["attempt_dir"]), body["secrets"]
     is_ours = attempts.claim(attempt_dir)
     os.close(lock)  # the claim is on disk, or never will be
     if not is_ours:
-        stand.discard()
         return False
     cancellation.listen(line)
     try:

@@ -128,7 +128,8 @@ def write_atomically(path: Path, body: Any) -> None:
     draft = draft_of(path)
     # Opened without truncating: space that was reserved is still there on a full disk.
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(json.dumps(body, separators=(",", ":")).encode())
+        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        file.write(text.encode("utf-8", "backslashreplace"))  # half a surrogate pair is one in JSON, too
         file.flush()
         file.truncate()
         os.fdatasync(file.fileno())

@@ -117,10 +117,9 @@ class CheckDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class RunnerRequest:
-    """A run that is submitted, and the names of the runners that may execute it."""
+    """A run that is submitted, and the names of the runners whose probe passed, the preferred one first."""
 
     script_id: str
     user_id: str
     """Who submits it."""
     runners: tuple[str, ...]
-    """Those whose probe passed, the preferred one first; then those by request, probed only if chosen."""

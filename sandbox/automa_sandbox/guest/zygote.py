@@ -1,10 +1,10 @@
 """The zygote: an interpreter that waits in a prepared sandbox and forks the start of each run from itself.
 
 It never runs a line of a script. It stands in a sandbox that bubblewrap has made, still holds the privileges
-to make a smaller one, and sees the host's files under OUTSIDE. For each request it clones an *init* into a
+to make a smaller one, and sees the host's files in BACKSTAGE. For each request it clones an *init* into a
 PID name space of its own, which starts one run after another and leaves no process of one to the next. For
 each it forks a process into name spaces of the run's own, which prepares what is the same for every run,
-waits for its orders, mounts what is the run's own, takes OUTSIDE and every privilege away from itself, and
+waits for its orders, mounts what is the run's own, takes BACKSTAGE and every privilege away from itself, and
 is the script from then on.
 """
 
@@ -36,14 +36,18 @@ if TYPE_CHECKING:
 CONTROL_FD, SECCOMP_FD = 3, 4
 PRELOADED = ("json", "re", "datetime", "pathlib", "typing", "dataclasses", "collections", "functools")
 """What most scripts import: here once, instead of in each run."""
-OUTSIDE, SCRATCH, DATA = "/.outside", "/.scratch", "/data"
+DATA = "/data"
+BACKSTAGE = "/.backstage"
+"""All that goes at once: each unmounting waits until no processor of the machine can be looking any more."""
+OUTSIDE, SCRATCH, EARLIER_PROC = f"{BACKSTAGE}/outside", f"{BACKSTAGE}/scratch", f"{BACKSTAGE}/proc"
 
 _CLONE = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
 _NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC, _NEWPID, _NEWNET = (
     0x20000, 0x2000000, 0x4000000, 0x8000000, 0x20000000, 0x40000000,
 )  # fmt: skip
 _NEW = _NEWNS | _NEWUTS | _NEWIPC | _NEWNET
-_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _MOVE = 1, 2, 4, 8, 32, 4096, 8192
+_REC, _PRIVATE = 16384, 1 << 18
 _DETACH = 2
 _MANY = 1024
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
@@ -174,7 +178,7 @@ def _be_script(
 def _prepare() -> None:
     """What is the same for every run."""
     _mount_one("none", "/", None, _REC | _PRIVATE)
-    first.call("umount2", b"/proc", _DETACH)
+    _mount_one("/proc", EARLIER_PROC, None, _MOVE)
     _mount_one("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC, "hidepid=2")
     for name in _COVERED:
         if os.access(f"/proc/{name}", os.F_OK):
@@ -196,14 +200,13 @@ def _await_orders(orders: _socket.socket) -> "dict[str, Any] | None":
 
 def _mount(config: "dict[str, Any]") -> None:
     """What is the run's own; then the host's files are gone for good."""
-    first.call("unshare", _NEWCGROUP)  # with the orders, this process is in the run's own control group
+    first.call("unshare", _NEWCGROUP)
     _mount_scratch(config)
     for source, target, is_writable in config["mounts"]:
         if target.startswith(DATA + "/"):
             _make_place(OUTSIDE + source, SCRATCH + target)
         _bind(OUTSIDE + source, target, 0 if is_writable else _RDONLY)
-    for place in (SCRATCH, OUTSIDE):
-        first.call("umount2", place.encode(), _DETACH)
+    first.call("umount2", BACKSTAGE.encode(), _DETACH)
 
 
 def _make_place(source: str, path: str) -> None:

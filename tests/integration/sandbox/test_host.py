@@ -6,13 +6,14 @@ import signal
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from automa.sdk import attempts
 from automa.sdk.errors import SandboxUnavailable
-from automa.sdk.runs import RunState
+from automa.sdk.runs import Limits, MiB, Mount, RunState
 from automa_sandbox.processes import descendants
 from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner, bwrap_candidates
 from support.lab import Ended, Lab, Started, read_log
@@ -162,6 +163,15 @@ print('left')
 """
 
 
+FORK = """
+import os, time
+try:
+    while True:
+        if os.fork() == 0: time.sleep(60)
+except OSError: print('refused')
+"""
+
+
 def sleeps(seconds: str) -> list[int]:
     """The processes that sleep for so long."""
     found: list[int] = []
@@ -198,6 +208,34 @@ class TestAnInitThatServesAgain:
         assert all((one.outcome.usage.cpu_s or 1) < 0.3 for one in idle)
         wrote = [one.outcome.usage.bytes_written for one in idle]
         assert all(one is not None and 11 <= one < 2000 for one in wrote), wrote
+
+    async def test_limits_and_what_ran_into_them_concern_one_run_only(self, lab: Lab) -> None:
+        small, large = Limits(memory_bytes=48 * MiB), Limits(memory_bytes=400 * MiB)
+        take = "held = bytearray({} * 2**20)\nheld[::4096] = b'x' * len(held[::4096])\nprint('held')"
+        for _ in range(3):
+            killed = await lab.run(take.format(100), limits=small)
+            assert (killed.state, killed.outcome.ended_by) == (RunState.OOM_KILLED, "memory_bytes")
+            held = await lab.run(take.format(200), limits=large)
+            assert (held.state, held.out) == (RunState.SUCCEEDED, "held\n")
+            assert (held.outcome.usage.peak_memory_bytes or 0) > 200 * MiB
+            few = await lab.run(FORK, limits=replace(small, processes=8))
+            assert (few.outcome.usage.forks_refused or 0) > 0
+            last = await lab.run("print(1)", limits=small)
+            assert last.state is RunState.SUCCEEDED
+            used = last.outcome.usage
+            assert (used.peak_memory_bytes or 0) < 20 * MiB
+            assert (used.oom_kills, used.forks_refused or 0) == (0, 0)
+
+    async def test_files_that_a_run_has_read_are_no_memory_of_the_next_one(
+        self, lab: Lab, tmp_path: Path
+    ) -> None:
+        large = tmp_path / "large"
+        large.write_bytes(os.urandom(40 * MiB))
+        shown = Mount(large, "/data/large", writable=False)
+        for _ in range(3):
+            await lab.run("print(len(open('/data/large', 'rb').read()))", mounts=(shown,))
+            after = await lab.run("print(1)")
+            assert (after.outcome.usage.peak_memory_bytes or 0) < 20 * MiB
 
     async def test_its_end_is_that_of_its_run_and_of_no_other(self, lab: Lab) -> None:
         running = await lab.start("import subprocess\nsubprocess.run(['sleep', '98765.5'])")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from automa.sdk.runs import Limits
+from automa.sdk.runs import Limits, Usage
 from automa_sandbox import cgroups
 from automa_sandbox.cgroups import Group, Hierarchy
 
@@ -108,6 +108,51 @@ class TestVersion2:
         (delegated / OWN / "memory.events").write_text("low 0\noom 2\noom_kill 1\n")
         used = group.usage()
         assert (used.cpu_s, used.peak_memory_bytes, used.oom_kills) == (1.5, 4096, 1)
+
+
+class TestRenewal:
+    """A group of version 1 may serve another run."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / OWN
+
+    @pytest.fixture
+    def group(self, tmp_path: Path, folder: Path) -> Group:
+        made = Group(Hierarchy(1, dict.fromkeys(("memory", "pids", "cpuacct"), tmp_path)))
+        (folder / "memory.limit_in_bytes").touch()
+        (folder / "pids.max").touch()
+        return made
+
+    def count(self, folder: Path, used: int, left_bytes: int, peak_bytes: int = 9000) -> None:
+        (folder / "cpuacct.usage").write_text(f"{used}000000000\n")
+        (folder / "memory.oom_control").write_text(f"oom_kill_disable 0\noom_kill {used}\n")
+        (folder / "pids.events").write_text(f"max {used}\n")
+        (folder / "memory.usage_in_bytes").write_text(f"{left_bytes}\n")
+        (folder / "memory.max_usage_in_bytes").write_text(f"{peak_bytes}\n")
+
+    def test_it_counts_from_the_beginning(self, group: Group, folder: Path) -> None:
+        self.count(folder, used=5, left_bytes=1000)
+        assert group.renew()
+        assert (folder / "memory.max_usage_in_bytes").read_text().startswith("0")
+        self.count(folder, used=7, left_bytes=1000)
+        assert group.usage() == Usage(2.0, 9000, oom_kills=2, forks_refused=2)
+
+    def test_where_much_is_left_there_has_to_be_another_one(self, group: Group, folder: Path) -> None:
+        self.count(folder, used=5, left_bytes=9 * 1024 * 1024)
+        assert not group.renew()
+
+    def test_limits_that_hold_already_are_not_written_again(self, group: Group, folder: Path) -> None:
+        group.limit(Limits(processes=10), others=1)
+        assert (folder / "pids.max").read_text() == "11"
+        (folder / "pids.max").write_text("untouched")
+        group.limit(Limits(processes=10), others=1)
+        assert (folder / "pids.max").read_text() == "untouched"
+        group.limit(Limits(processes=11), others=1)
+        assert (folder / "pids.max").read_text().startswith("12")
+
+    def test_the_peak_of_version_2_cannot_be_set_back(self, tmp_path: Path) -> None:
+        assert not Group(Hierarchy(2, dict.fromkeys(("memory", "pids"), tmp_path))).renew()
 
 
 class TestLeftovers:

@@ -78,7 +78,7 @@ class Workshop:
         for zygote in tools:
             if self._init is None:
                 with suppress(ZygoteGone, OSError):
-                    self._init = Init(zygote)
+                    self._init = Init(zygote, self._machine.hierarchy)
             os.close(zygote)
         return self._init
 

@@ -6,6 +6,7 @@ import socket
 import struct
 
 from automa_sandbox import processes, told
+from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.runners.bubblewrap.zygote import ZygoteGone, request_init
 from automa_sandbox.told import Told
 
@@ -16,9 +17,12 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 class Init:
-    """Lives as long as its shim, unless a run has to be killed: everything in its name space ends with it."""
+    """Lives as long as its shim, unless a run has to be killed: everything in its name space ends with it.
 
-    def __init__(self, zygote: int) -> None:
+    It stands in a control group, if there are any, and what it forks is born in that.
+    """
+
+    def __init__(self, zygote: int, hierarchy: Hierarchy | None) -> None:
         """Have one cloned. Raises ZygoteGone, OSError.
 
         `zygote`: the descriptor on which that takes requests.
@@ -34,6 +38,9 @@ class Init:
             raise ZygoteGone
         self.control.setblocking(False)
         self.pid, self.handle = int(message), handles[0]
+        self.group: Group | None = None
+        self._hierarchy = hierarchy
+        self._take_group()
 
     def fork(self, output: list[int]) -> tuple[int, socket.socket]:
         """A process that writes to these, and is to be told what it becomes. Raises OSError.
@@ -62,12 +69,30 @@ class Init:
     def is_alive(self) -> bool:
         return not select.select([self.handle], [], [], 0)[0]
 
+    def release(self) -> None:
+        """The run is over: its group is as good as new, or another one, or goes with init."""
+        if not self.is_alive:
+            self.end()
+        elif self.group is not None and not self.group.renew():
+            self._take_group()
+
     def end(self) -> None:
         """Whatever it does: return when it, and everything in its name space, is gone."""
         processes.kill(self.handle)
         select.select([self.handle], [], [], _END_S)
+        if self.group is not None:
+            self.group.remove()
+            self.group = None
 
     def close(self) -> None:
         """Let go of it. If it lives, it ends."""
         self.control.close()
         os.close(self.handle)
+
+    def _take_group(self) -> None:
+        before = self.group
+        if self._hierarchy is not None:
+            self.group = Group(self._hierarchy)
+            self.group.add(self.pid)
+        if before is not None:
+            before.remove()

@@ -10,7 +10,8 @@ from automa_sandbox.inside import APP, DATA, ENVIRONMENT, HARNESS, WORK
 from automa_sandbox.interpreter import Interpreter, site_folders
 from automa_sandbox.runners.bubblewrap.etc import BOUND, GROUP, PASSWD, RESOLVER
 
-OUTSIDE, SCRATCH = "/.outside", "/.scratch"
+BACKSTAGE = "/.backstage"
+"""What is needed to prepare a sandbox, and goes before its script begins: `guest/zygote.py` names it too."""
 
 WRITABLE = (
     ("tmp", 0o1777, "/tmp"),  # noqa: S108 - the run's own
@@ -20,7 +21,7 @@ WRITABLE = (
 )
 """What a run may write: the name of a folder in its tmpfs, its mode, and where it is shown."""
 
-_PLACES = (APP, ENVIRONMENT, DATA, SCRATCH, *(place for _, _, place in WRITABLE if place != "/dev/shm"))  # noqa: S108
+_PLACES = (APP, ENVIRONMENT, DATA, *(place for _, _, place in WRITABLE if place != "/dev/shm"))  # noqa: S108
 _ZYGOTE_CAPS = (
     "CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_CHOWN", "CAP_DAC_READ_SEARCH",
     "CAP_KILL",
@@ -105,14 +106,16 @@ def command(plan: Plan) -> list[str]:
 def template(plan: Plan) -> list[str]:
     """The command of the sandbox in which a zygote waits: what all runs share, and means to make it smaller.
 
-    It sees the host's files under OUTSIDE, which each run loses before its script begins.
+    It sees the host's files in BACKSTAGE, which each run loses before its script begins.
     """
     return [
         "bwrap", "--cap-drop", "ALL", *(option for name in _ZYGOTE_CAPS for option in ("--cap-add", name)),
         "--unshare-ipc", "--unshare-net", "--unshare-uts", *plan.system, *plan.tail,
         *(option for place in _PLACES for option in ("--dir", place)),
         "--ro-bind", "/dev/null", PASSWD, "--ro-bind", "/dev/null", GROUP,
-        "--bind", "/", OUTSIDE, "--remount-ro", "/dev", "--remount-ro", "/",
+        "--tmpfs", BACKSTAGE, "--bind", "/", f"{BACKSTAGE}/outside",
+        "--dir", f"{BACKSTAGE}/scratch", "--dir", f"{BACKSTAGE}/proc",
+        "--remount-ro", "/dev", "--remount-ro", "/",
         "--", *_interpreter(plan, "zygote"),
     ]  # fmt: skip
 

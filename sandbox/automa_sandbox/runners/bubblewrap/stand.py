@@ -18,6 +18,7 @@ class Stand:
         """`init`: what prepares seats, if there is one."""
         adopt_orphans()
         self._machine = machine
+        self._init = init
         self._seat: Seat | None = None
         self._stage: Stage | None = None
         self._failure: OSError | None = None
@@ -41,6 +42,8 @@ class Stand:
         if self._stage is not None:
             self._stage.discard()
             self._stage = None
+        if self._init is not None:
+            self._init.end()
 
     def clear_away(self) -> bool:
         """A sandbox that was not forked from here leaves no trace of its run, unless it had a proxy."""
@@ -50,14 +53,16 @@ class Stand:
         if self._failure is not None:
             raise self._failure
         if self._seat is not None and fits(spec):
-            return WarmSandbox(self._machine, self._seat, secrets)
+            seat, self._seat = self._seat, None
+            return WarmSandbox(self._machine, seat, secrets)
         if self._seat is not None:
             self.discard()
-        return ColdSandbox(self._machine, self._stage or self._set_stage(), secrets)
+        stage, self._stage = self._stage or self._set_stage(), None
+        return ColdSandbox(self._machine, stage, secrets)
 
     def _try_to_take_seat(self, init: Init) -> Seat | None:
         try:
-            return take_seat(init, self._machine.hierarchy)
+            return take_seat(init)
         except OSError:
             init.end()
             return None

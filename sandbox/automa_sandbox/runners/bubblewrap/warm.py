@@ -16,7 +16,6 @@ from typing import Any
 
 from automa.sdk.runs import NO_SECRETS, Enforcement, RunSpec, Usage
 from automa_sandbox import inside, processes
-from automa_sandbox.cgroups import Group, Hierarchy
 from automa_sandbox.descriptors import file_with, output_pipe
 from automa_sandbox.egress.gate import Gate, open_gate, write_hosts
 from automa_sandbox.grouped import Followed
@@ -37,7 +36,6 @@ class Seat:
 
     init: Init
     process: int
-    group: Group | None
     orders: socket.socket
     stdout: int
     stderr: int
@@ -48,39 +46,33 @@ class Seat:
     ) -> None:
         """Let it become the sandbox of this run. What goes wrong in it shows on its stderr."""
         uid = random_uid()
-        if self.group is not None:
-            self.group.limit(spec.limits)
+        group = self.init.group
+        if group is not None:
+            group.limit(spec.limits, others=1)
         for end in (self.stdout, self.stderr):
             os.fchown(end, uid, uid)  # or the script could not open /dev/stdout and /dev/stderr
-        orders = _orders(spec, secrets, uid, self.group is not None, extra)
+        orders = _orders(spec, secrets, uid, group is not None, extra)
         config = file_with(marshal.dumps(orders, 2))
         with suppress(OSError):  # an init that has ended shows in other ways
             socket.send_fds(self.orders, [b"go"], [config])
         os.close(config)
 
     def discard(self) -> None:
-        """There will be no run: let it end, and init with it."""
+        """There will be no run; its process ends."""
         self.orders.close()
         for end in (self.stdout, self.stderr, self.frames):
             os.close(end)
-        self.init.end()
-        if self.group is not None:
-            self.group.remove()
 
 
-def take_seat(init: Init, hierarchy: Hierarchy | None) -> Seat:
-    """Have a process prepared, in a control group of its own. Raises OSError."""
+def take_seat(init: Init) -> Seat:
+    """Have a process prepared. Raises OSError."""
     stdout, stderr, frames = output_pipe(), output_pipe(), os.pipe()
     try:
         process, orders = init.fork([stdout[1], stderr[1], frames[1]])
     finally:
         for _, end in (stdout, stderr, frames):
             os.close(end)
-    group = None
-    if hierarchy is not None:
-        group = Group(hierarchy)
-        group.add(process)
-    return Seat(init, process, group, orders, stdout[0], stderr[0], frames[0])
+    return Seat(init, process, orders, stdout[0], stderr[0], frames[0])
 
 
 def fits(spec: RunSpec) -> bool:
@@ -123,7 +115,7 @@ class WarmSandbox(Followed):
     artifacts = None
 
     def __init__(self, machine: Machine, seat: Seat, secrets: Mapping[str, str] = NO_SECRETS) -> None:
-        super().__init__(seat.group, counts_inodes=True)
+        super().__init__(seat.init.group, counts_inodes=True)
         self.loop = Loop()
         self.stdout, self.stderr, self.frames = seat.stdout, seat.stderr, seat.frames
         self.init: int | None = seat.init.pid
@@ -158,8 +150,8 @@ class WarmSandbox(Followed):
         return self._counted(Usage(self._told.cpu_s, peak_bytes, bytes_written=self._told.bytes_written))
 
     def remove(self) -> None:
-        super().remove()
         self._seat.orders.close()
+        self._seat.init.release()
 
     def enforcement(self) -> dict[str, Enforcement]:
         return self._machine.enforcement(self._group)
