@@ -58,16 +58,16 @@ class Shelf:
 
     def unused(self, before: float) -> Iterator[str]:
         """The keys of what nobody has used since."""
-        with suppress(FileNotFoundError):
-            for entry in os.scandir(self.path / _INSTALLED):
+        with suppress(FileNotFoundError), os.scandir(self.path / _INSTALLED) as entries:
+            for entry in entries:
                 if len(entry.name) == _KEY_CHARS and entry.stat(follow_symlinks=False).st_mtime < before:
                     yield entry.name
 
     def clear_leftovers(self, before: float) -> None:
         """What a process had begun when it was killed."""
         for place in (_WORK, _LOGS):
-            with suppress(FileNotFoundError):
-                for entry in os.scandir(self.path / place):
+            with suppress(FileNotFoundError), os.scandir(self.path / place) as entries:
+                for entry in entries:
                     is_ours = place == _WORK or entry.name.startswith(LOCAL)
                     if is_ours and entry.stat(follow_symlinks=False).st_mtime < before:
                         shutil.rmtree(entry.path, ignore_errors=True)

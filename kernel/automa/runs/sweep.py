@@ -73,10 +73,13 @@ class RunFolders:
 
 def _older(bucket: Path, before: float) -> list[str]:
     """The runs' folders that lie here for so long; nothing else that somebody may have put here."""
-    return [
-        entry.name
-        for entry in (os.scandir(bucket) if bucket.is_dir() else ())
-        if entry.name.startswith(bucket.name)
-        and entry.is_dir(follow_symlinks=False)
-        and entry.stat(follow_symlinks=False).st_mtime < before
-    ]
+    if not bucket.is_dir():
+        return []
+    with os.scandir(bucket) as entries:
+        return [
+            entry.name
+            for entry in entries
+            if entry.name.startswith(bucket.name)
+            and entry.is_dir(follow_symlinks=False)
+            and entry.stat(follow_symlinks=False).st_mtime < before
+        ]

@@ -68,7 +68,7 @@ def _on_path() -> list[str]:
     found: dict[str, str] = {}
     for folder in dict.fromkeys((*os.get_exec_path(), *_FOLDERS)):
         try:
-            names = sorted(entry.name for entry in os.scandir(folder) if _NAME.fullmatch(entry.name))
+            names = sorted(filter(_NAME.fullmatch, os.listdir(folder)))  # noqa: PTH208 - only names are wanted
         except OSError:
             continue
         for name in names:
