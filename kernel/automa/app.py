@@ -100,7 +100,9 @@ async def open_kernel(settings: Settings) -> AsyncGenerator[Kernel]:
         await plugins.load()
         auth = Auth.open(settings, storage, changes)
         found = [(item, context) for _, item, context in plugins.runners()]
-        runners = Runners(found, settings.runs.runner, ask_plugins=plugins.resolve_runner)
+        runners = Runners(
+            found, settings.runs.runner, plugins.resolve_runner, may_ask=plugins.resolves_runners
+        )
         environments = Environments.open(settings, home, storage, changes, runners.choose_builder)
         catalog = Catalog.open(settings, home, storage, changes, environments.service)
         secrets = Secrets.open(settings, storage, changes)

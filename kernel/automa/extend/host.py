@@ -128,6 +128,10 @@ class PluginHost:
         answers = await tell(hooks, "on_event", contexts, timeout_s, only=plugin, event=event)
         return next((answer.error for answer in answers), None)
 
+    def resolves_runners(self) -> bool:
+        """Whether a plugin may have an opinion on which runner executes a run."""
+        return bool(self._hooks.implementations("resolve_runner"))
+
     async def resolve_runner(self, request: RunnerRequest) -> str | None:
         """The runner that a plugin chose among `request.runners`, None if none has an opinion."""
         async for answer in ask(

@@ -1,6 +1,7 @@
 """Which runner executes a run: the one asked for, else what a plugin says, else the first that is usable."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,18 @@ from automa.errors import FieldError, InvalidPayload, SandboxUnavailable
 from automa.sdk.plugin import PluginContext, RunnerDescriptor, RunnerRequest
 from automa.sdk.runs import BuildsEnvironments, ProbeReport, Runner
 
+log = logging.getLogger(__name__)
+
 PROBE_AGAIN_AFTER_S = 30.0
 """A runner that was not usable may have become so: Docker was started, a package installed."""
 
 
 AskPlugins = Callable[[RunnerRequest], Awaitable[str | None]]
-"""Gives the name of one of the usable runners, or None where no plugin has an opinion."""
+"""Gives the name of one of the runners of the request, or None where no plugin has an opinion."""
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(slots=True)
@@ -56,18 +63,24 @@ class _Candidate:
 
 
 class Runners:
-    """The runners of this machine, made on first use, probed before anything runs on them."""
+    """The runners of this machine, made on first use, probed before anything runs on them.
+
+    A probe may start a process that stays, so nothing is probed that nobody needs to know about.
+    """
 
     def __init__(
         self,
         found: Sequence[tuple[RunnerDescriptor, PluginContext]],
         wanted: str | None = None,
         ask_plugins: AskPlugins | None = None,
+        may_ask: Callable[[], bool] = _always,
     ) -> None:
+        """`may_ask`: whether any plugin has opinions at all, which may change while the server runs."""
         ordered = sorted(found, key=lambda item: item[0].rank)
         self._candidates = {item.name: _Candidate(item, context) for item, context in ordered}
         self._wanted = wanted
         self._ask_plugins = ask_plugins
+        self._may_ask = may_ask
 
     async def probe(self) -> dict[str, ProbeReport]:
         """What each runner's probe says, preferred ones first."""
@@ -112,9 +125,25 @@ class Runners:
         default = (await self._usable(asked)).descriptor
         if asked or self._wanted or self._ask_plugins is None or len(self._candidates) == 1:
             return default.name
-        reports = await self.probe()
-        usable = tuple(name for name, report in reports.items() if report.usable)
-        return await self._ask_plugins(RunnerRequest(script_id, user_id, usable)) or default.name
+        if not self._may_ask():
+            return default.name
+        request = RunnerRequest(script_id, user_id, await self._offered())
+        chosen = await self._ask_plugins(request)
+        if chosen is None:
+            return default.name
+        report = await self.probe_one(chosen)
+        if not report.usable:
+            log.warning("A plugin chose the runner %s, which is not usable: %s", chosen, report.reason)
+        return chosen if report.usable else default.name
+
+    async def _offered(self) -> tuple[str, ...]:
+        """Those that are usable; those for requests are probed when they are chosen, not before."""
+        unasked = self._unasked()
+        reports = await asyncio.gather(*(item.probe() for item in unasked))
+        usable = [
+            item.descriptor.name for item, report in zip(unasked, reports, strict=True) if report.usable
+        ]
+        return (*usable, *(name for name, item in self._candidates.items() if item.descriptor.on_request))
 
     async def installer(self, name: str) -> str:
         """Whose packages runs on this runner are given: its own, or, if empty, those made by default.
@@ -137,9 +166,9 @@ class Runners:
         default = await self._usable(name or None)
         if builder := default.builder():
             return builder
-        for other, report in (await self.probe()).items() if not name else ():
-            builder = self._candidates[other].builder()
-            if report.usable and builder is not None:
+        for other in self._unasked() if not name else ():
+            builder = other.builder()
+            if builder is not None and (await other.probe()).usable:
                 return builder
         raise SandboxUnavailable(
             f"Packages cannot be installed: the runner {default.descriptor.name} does not do it."

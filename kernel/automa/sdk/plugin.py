@@ -117,9 +117,10 @@ class CheckDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class RunnerRequest:
-    """A run that is submitted, and the names of the runners whose probe passed, the preferred one first."""
+    """A run that is submitted, and the names of the runners that may execute it."""
 
     script_id: str
     user_id: str
     """Who submits it."""
     runners: tuple[str, ...]
+    """Those whose probe passed, the preferred one first; then those by request, probed only if chosen."""

@@ -152,6 +152,46 @@ class TestDecisions:
         assert (answer.status_code, "automa-server >=99" in answer.json()["detail"]) == (409, True)
 
 
+class TestRunners:
+    ALONE = """
+from automa.sdk.runs import ProbeReport
+
+class Alone:
+    name = "alone"
+    def __init__(self, context):
+        self.notes = context.data_dir / "probes"
+    async def probe(self):
+        with self.notes.open("a") as notes:
+            notes.write("probed ")
+        return ProbeReport(usable=False, reason="it only counts")
+    async def close(self):
+        pass
+
+@hookimpl
+def register_runners(context):
+    return [RunnerDescriptor("alone", Alone, rank=1, on_request=True)]
+"""
+    CHOOSER = """
+@hookimpl
+async def resolve_runner(request):
+    return request.runners[0]
+"""
+
+    @pytest.mark.parametrize("others", [{}, {"chooser": CHOOSER}], ids=["no-opinions", "opinions"])
+    def test_one_that_is_for_requests_is_not_probed_until_a_run_asks_for_it(
+        self, serve: Any, home: Path, others: dict[str, str]
+    ) -> None:
+        server = serve(counting=self.ALONE, **others)
+        probes = home / "plugins" / "counting" / "probes"
+        admin = server.admin()
+        script = admin.script("print(1)")
+        assert admin.wait(admin.submit(script)["id"], "succeeded")["runner"] == "bubblewrap"
+        assert not probes.exists()
+        refused = admin.post(f"/scripts/{script}/runs", json={"runner": "alone"})
+        assert (refused.status_code, "it only counts" in refused.text) == (503, True)
+        assert probes.read_text() == "probed "
+
+
 class TestCommands:
     COMMAND = """
 def greet(name: str = "you") -> None:

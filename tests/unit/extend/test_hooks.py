@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from automa.errors import PluginFailed
 from automa.extend import host as hosting
 from automa.extend.host import PluginHost
 from automa.extend.records import PluginStatus
@@ -264,7 +265,14 @@ class TestResolveRunner:
 
     async def test_with_no_plugin_nobody_has_an_opinion(self, start: Start) -> None:
         host = await start()
+        assert not host.resolves_runners()
         assert await host.resolve_runner(self.REQUEST) is None
+
+    async def test_whether_anybody_has_opinions_is_known_without_asking(self, start: Start) -> None:
+        host = await start(chooser=implement("resolve_runner", "raise SystemExit"), other="")
+        assert host.resolves_runners()
+        host.fail("chooser", PluginFailed("it broke a promise"))
+        assert not host.resolves_runners()
 
 
 class TestCancellation:

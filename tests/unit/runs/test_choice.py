@@ -19,13 +19,19 @@ UNUSABLE = ProbeReport(usable=False, reason="Docker is not running")
 def make(runner_of: Callable[..., Any]) -> Callable[..., Runners]:
     """Runners by name with their rank."""
 
-    def make(*runners: Any, wanted: str | None = None, ask: AskPlugins | None = None) -> Runners:
+    def make(
+        *runners: Any,
+        wanted: str | None = None,
+        ask: AskPlugins | None = None,
+        on_request: Any = None,
+        may_ask: Callable[[], bool] = lambda: True,
+    ) -> Runners:
         context = PluginContext("x", None, Path("/nowhere"))
         found = [
-            (RunnerDescriptor(item.name, lambda _, item=item: item, rank), context)
+            (RunnerDescriptor(item.name, lambda _, item=item: item, rank, item is on_request), context)
             for rank, item in enumerate(runners)
         ]
-        return Runners(list(reversed(found)), wanted, ask)
+        return Runners(list(reversed(found)), wanted, ask, may_ask)
 
     return make
 
@@ -125,6 +131,44 @@ class TestPlacing:
 
         assert await make(runner_of("a"), runner_of("b"), ask=say).place("s1", "u1") == "a"
 
+    async def test_one_that_is_for_requests_is_probed_when_it_is_asked_for_and_not_before(
+        self, make: Any, runner_of: Any
+    ) -> None:
+        alone, offered = runner_of("alone"), []
+
+        async def say(request: RunnerRequest) -> str | None:
+            offered.append(request.runners)
+            return request.script_id or None
+
+        runners = make(alone, runner_of("a"), runner_of("b"), ask=say, on_request=alone)
+        assert await runners.place("", "u1") == "a"
+        assert await runners.place("b", "u1") == "b"
+        assert (alone.probes, offered[0]) == (0, ("a", "b", "alone"))
+        assert await runners.place("alone", "u1") == "alone"
+        assert await runners.place("", "u1", "alone") == "alone"
+        assert alone.probes == 1
+
+    async def test_one_that_is_chosen_and_does_not_work_gives_way_to_the_preferred(
+        self, make: Any, runner_of: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def say(request: RunnerRequest) -> str | None:
+            return "alone"
+
+        alone = runner_of("alone", UNUSABLE)
+        assert await make(runner_of("a"), alone, ask=say, on_request=alone).place("s1", "u1") == "a"
+        assert "chose the runner alone, which is not usable: Docker is not running" in caplog.text
+
+    async def test_where_no_plugin_has_opinions_only_the_preferred_is_probed(
+        self, make: Any, runner_of: Any
+    ) -> None:
+        async def say(request: RunnerRequest) -> str | None:
+            raise AssertionError("asked for nothing")
+
+        other = runner_of("b")
+        runners = make(runner_of("a"), other, ask=say, may_ask=lambda: False)
+        assert await runners.place("s1", "u1") == "a"
+        assert other.probes == 0
+
     @pytest.mark.parametrize(("wanted", "asked"), [("b", None), (None, "b")])
     async def test_an_explicit_choice_needs_no_opinion(
         self, make: Any, runner_of: Any, wanted: str | None, asked: str | None
@@ -162,6 +206,12 @@ class TestInstalling:
         assert (await runners.choose_builder()).name == "bubblewrap"
         assert (await runners.choose_builder("docker")).name == "docker"
         assert (await runners.installer("bubblewrap"), await runners.installer("docker")) == ("", "docker")
+
+    async def test_one_that_is_for_requests_is_not_probed_for_it(self, make: Any, runner_of: Any) -> None:
+        alone, docker = installs(runner_of("alone")), installs(runner_of("docker"))
+        runners = make(runner_of("bubblewrap"), alone, docker, on_request=alone)
+        assert (await runners.choose_builder()).name == "docker"
+        assert alone.probes == 0
 
     async def test_one_that_cannot_does_not_install_for_another(self, make: Any, runner_of: Any) -> None:
         runners = make(installs(runner_of("bubblewrap")), runner_of("wasm"))
