@@ -9,6 +9,7 @@ from math import isfinite, isnan
 from typing import NoReturn, cast
 
 from automa.sdk.runlog import Stream
+from automa_sandbox.egress.refusals import NO_NETWORK, Refusals
 
 READY, VALUE, NOTE, EXIT, PROGRESS, LOG, MORE, LIMIT, WANTED = 1, 2, 3, 4, 5, 6, 7, 8, 9
 _HEADER_BYTES = 5
@@ -19,7 +20,7 @@ _MESSAGE_CHARS = 500
 _WEIGHT_OF_MORE = 0.1
 """The pieces of a large value are nothing but copied."""
 _LEVELS = (Stream.DEBUG, Stream.INFO, Stream.WARNING, Stream.ERROR)
-_ONCE = frozenset({READY, NOTE, LIMIT, WANTED, EXIT})
+_ONCE = frozenset({READY, NOTE, LIMIT, EXIT})
 _LIMITS = (b"result_bytes", b"open_files")
 """Those at which the script gets an error, of which only the harness can tell."""
 _LIMIT_BYTES = max(map(len, _LIMITS))
@@ -34,8 +35,8 @@ class Frames:
     """Reads frames as they arrive.
 
     What only the harness says comes once: whoever says it twice is not the harness. What the script may say
-    through the module `automa` (a value, how far it is, lines for the log) comes as often as it likes, and
-    `words` counts it for whoever wants to slow it down.
+    through the module `automa` (a value, how far it is, lines for the log), and what it tries without a
+    network, comes as often as it likes, and `words` counts it for whoever wants to slow it down.
     """
 
     result_bytes: int
@@ -43,8 +44,8 @@ class Frames:
     note: str | None = None
     limit: str | None = None
     """The limit that the error tells of by which the script ended."""
-    wanted: tuple[str, int | None] | None = None
-    """The host and port that it had no network for, by the error by which it ended."""
+    wanted: Refusals = field(default_factory=Refusals)
+    """The hosts and ports that it says it had no network for."""
     exit_code: int | None = None
     value: bytearray | None = None
     progress: tuple[float | None, str] | None = None
@@ -106,9 +107,14 @@ class Frames:
         elif kind == LIMIT:
             self.limit = payload.decode() if payload in _LIMITS else None
         elif kind == WANTED:
-            self.wanted = read_wanted(payload)
+            self._take_wanted(payload)
         else:
             self.exit_code = int.from_bytes(payload, "little", signed=True)
+
+    def _take_wanted(self, payload: bytes) -> None:
+        found = read_wanted(payload)
+        if found is not None:
+            self.wanted.add(*found, NO_NETWORK)
 
     def _take_line(self, payload: bytes) -> None:
         if payload and payload[0] < len(_LEVELS):
@@ -127,7 +133,7 @@ def read_progress(payload: bytes) -> tuple[float | None, str] | None:
 def read_wanted(payload: bytes) -> tuple[str, int | None] | None:
     """A host in one line, and its port; None for what names no host."""
     host, _, port = payload.decode("utf-8", "replace").partition("\0")
-    shown = "".join(one if one.isprintable() and one != " " else "�" for one in host)[:_HOST_CHARS]
+    shown = "".join(one if one.isprintable() and one != " " else "�" for one in host[:_HOST_CHARS])
     number = int(port) if re.fullmatch(r"[0-9]{1,5}", port) else 0
     return (shown, number if 0 < number < 65536 else None) if shown else None
 

@@ -1,12 +1,10 @@
 """What a script hands over by its end: what its harness told, the result among it, and its artifacts."""
 
 import os
-import time
 
 from automa.sdk import attempts
 from automa.sdk.runs import RunSpec
 from automa_sandbox.artifacts import Collected, collect, open_folder
-from automa_sandbox.egress.refusals import NO_NETWORK, Refusal
 from automa_sandbox.frames import Frames, is_json
 from automa_sandbox.masking import Mask
 from automa_sandbox.sandbox import Sandbox
@@ -49,12 +47,17 @@ class Harvest:
 
     def keep_wanted(self) -> list[str]:
         """List what it had no network for, and say it. With a proxy, that is the proxy's to tell."""
-        if self.frames.wanted is None or self._spec.network.mode != "none":
+        if self._spec.network.mode != "none":
             return []
-        host, port = self.frames.wanted
-        one = Refusal(self._mask.host(host), port, NO_NETWORK, 1, time.time())
-        attempts.write_atomically(self._spec.attempt_dir / attempts.EGRESS, [one.to_json()])
-        return [f"Refused: {one}."]
+        tried = self.frames.wanted.take()
+        if not tried:
+            return []
+        for one in tried:
+            one.host = self._mask.host(one.host)
+        attempts.write_atomically(self._spec.attempt_dir / attempts.EGRESS, [one.to_json() for one in tried])
+        left_out = self.frames.wanted.left_out
+        more = [f"Refused: {left_out:,} more, which are not listed."] if left_out else []
+        return [*(f"Refused: {one}." for one in tried), *more]
 
     def collect(self) -> Collected:
         """Whatever goes wrong here, how the run ended stays what it is."""

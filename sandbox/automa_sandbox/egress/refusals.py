@@ -59,6 +59,6 @@ class Refusals:
 
     def take(self) -> list[Refusal]:
         with self._lock:
-            changed = [self._found[key] for key in self._changed]
+            changed = [one for key, one in self._found.items() if key in self._changed]
             self._changed.clear()
             return [Refusal.from_json(one.to_json()) for one in changed]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONFIG_FD = 3
 FRAMES_FD = 4
-READY, VALUE, NOTE, EXIT, MORE, LIMIT, WANTED = 1, 2, 3, 4, 7, 8, 9
+READY, VALUE, NOTE, EXIT, MORE, LIMIT = 1, 2, 3, 4, 7, 8
 EMFILE = 24
 PIECE_BYTES = 4000
 HARNESS = "/automa"
@@ -199,7 +199,8 @@ def prepare_interpreter(has_threads: bool = True) -> None:
     # A script may wait for minutes after a line: it has to be seen at once.
     if has_threads:
         harness_module("gathering").install()
-        for name in ("automa_guest.gathering", "automa_guest"):
+        harness_module("wanted").install()
+        for name in ("automa_guest.gathering", "automa_guest.wanted", "automa_guest"):
             sys.modules.pop(name, None)
     else:
         stdout: Any = sys.stdout
@@ -343,7 +344,7 @@ def report(error: BaseException, frames: Frames) -> int:
     if limit is not None:
         frames.send(LIMIT, limit)
     if "socket" in sys.modules:
-        tell_wanted(error, frames)
+        hide_harness(error)
     try:
         sys.excepthook(type(error), error, trace)
     except SystemExit as ending:
@@ -365,14 +366,12 @@ def limit_of(error: BaseException) -> "bytes | None":
     return None
 
 
-def tell_wanted(error: BaseException, frames: Frames) -> None:
-    """Where it wanted to go, if it ended by having no network."""
+def hide_harness(error: BaseException) -> None:
+    """Where a connection failed there is a frame of the harness, between the script and the library."""
     try:
-        found = harness_module("wanted").wanted(error)
+        harness_module("wanted").hide(error)
     except BaseException:  # the script has made something else of its errors
         return
-    if found is not None:
-        frames.send(WANTED, found)
 
 
 def text_of(value: "Any") -> str:
