@@ -8,7 +8,7 @@ from pathlib import Path
 from automa.audit.change import Change
 from automa.auth.caller import Caller
 from automa.catalog.room import Catalog
-from automa.catalog.service import NewVersion
+from automa.catalog.versions import NewVersion
 from automa.environments.models import EnvironmentRow
 from automa.environments.repository import get
 from automa.environments.room import Environments

@@ -22,7 +22,8 @@ from automa.catalog.schemas import (
     ScriptView,
 )
 from automa.catalog.scriptnames import name_from_file
-from automa.catalog.service import CatalogService, NewVersion, RunsOfScript
+from automa.catalog.service import CatalogService, RunsOfScript
+from automa.catalog.versions import NewVersion
 from automa.http.pagination import Page, PageRequest, cut, page_request
 from automa.storage.session import Storage
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,63 +13,19 @@ from automa.catalog import repository
 from automa.catalog.approvals import Approvals, Decision
 from automa.catalog.manifest import Manifest
 from automa.catalog.models import ScriptRow, VersionRow
-from automa.catalog.package import Package
-from automa.catalog.permissions import NOTHING, Permissions
-from automa.catalog.repository import ScriptWithCurrent, Waiting
+from automa.catalog.repository import ScriptWithCurrent
+from automa.catalog.runnable import RunnableVersion, find_runnable
 from automa.catalog.scriptnames import checked_name, name_key
-from automa.catalog.source import JsonObject
 from automa.catalog.trees import Trees
+from automa.catalog.versions import NewVersion, version_row, waiting_of
 from automa.environments.service import EnvironmentService
 from automa.errors import Conflict, FieldError, NotFound, PreconditionFailed
 from automa.http.pagination import PageRequest
-from automa.sdk.runs import Limits
 from automa.storage.blobs import disk_errors
 from automa.storage.tables import new_id, utc_now
 
 MAX_VERSIONS = 10_000
 NO_LIMITS: Mapping[str, Any] = {}
-_NOTHING = NOTHING.to_json()
-
-
-@dataclass(frozen=True, slots=True)
-class RunnableVersion:
-    """What a run needs to know of a version."""
-
-    script_id: str
-    script_name: str
-    owner_id: str
-    version_id: str
-    version_number: int
-    digest: str
-    entry: str
-    call_main: bool
-    schema: JsonObject
-    result_schema: JsonObject | None
-    permissions: JsonObject
-    """What it may do: a whole `Permissions.to_json()`."""
-    approved: JsonObject | None
-    """The part of it that was approved; None if nothing needed to be."""
-    environment_id: str | None
-    """Its packages; None: it needs none."""
-    max_concurrent_runs: int | None
-    """So many runs of the script at once; None: as many as there is room for."""
-
-    def limits(self, defaults: Limits) -> Limits:
-        """What its runs may use if nobody says otherwise."""
-        if not self.permissions["limits"]:
-            return defaults
-        permissions = Permissions.from_json(self.permissions)
-        return permissions.limits_in_force(Permissions.from_json(self.approved), defaults)
-
-
-@dataclass(frozen=True, slots=True)
-class NewVersion:
-    """What somebody wants to save. `make_current` means nothing for a draft."""
-
-    package: Package
-    draft: bool = False
-    note: str = ""
-    make_current: bool = True
 
 
 class RunsOfScript(Protocol):
@@ -145,7 +100,7 @@ class CatalogService:
         version = await self.version(change.session, caller, script_id, reference)
         if version.draft:
             raise Conflict(f"Version {version.number} is a draft: it cannot be made current.")
-        self._approvals.require_granted(_waiting(version))
+        self._approvals.require_granted(waiting_of(version))
         await _touch(change, script, current_version_id=version.id)
         change.audit("script.make_current", "script", script_id, number=version.number, digest=version.digest)
         change.emit("script.current_changed", script_id, owner_id=script.owner_id, number=version.number)
@@ -291,34 +246,7 @@ class CatalogService:
         self, session: AsyncSession, caller: Caller, script_id: str, version_id: str | None = None
     ) -> RunnableVersion:
         """What to run. One query. Raises NotFound, Conflict for drafts, ApprovalNeeded."""
-        row = await repository.runnable(session, script_id, version_id)
-        if row is None:
-            raise NotFound("There is no such script.")
-        caller.require_sight(row.owner_id, "such script")
-        if row.version_id is None and version_id is not None:
-            raise NotFound("The script has no such version.")
-        if row.version_id is None:
-            self._approvals.require_granted(await repository.newest_waiting(session, script_id))
-        if row.version_id is None or row.draft:
-            raise Conflict("This is a draft: it cannot run until its problem is fixed in a new version.")
-        if row.approval is not None:
-            self._approvals.require_granted(Waiting(row.number, row.approval, row.asked))
-        return RunnableVersion(
-            script_id=script_id,
-            script_name=row.name,
-            owner_id=row.owner_id,
-            version_id=row.version_id,
-            version_number=row.number,
-            digest=row.digest,
-            entry=row.entry,
-            call_main=row.kind == "function",
-            schema=row.parameters,
-            result_schema=row.result_schema,
-            permissions=row.permissions or _NOTHING,
-            approved=row.asked,
-            environment_id=row.environment_id,
-            max_concurrent_runs=row.max_concurrent_runs,
-        )
+        return await find_runnable(session, caller, self._approvals, script_id, version_id)
 
     async def environment_for(self, change: Change, version: RunnableVersion, installer: str) -> str | None:
         """What a run of it is given by the runner `installer`, or, if that is empty, by default."""
@@ -350,7 +278,7 @@ class CatalogService:
             raise Conflict(f"The script has {MAX_VERSIONS} versions; that is the limit.")
         permissions = wanted.package.inspection.permissions
         asked = None if wanted.draft else self._approvals.asked(permissions)
-        row = _version_row(change, script, wanted) | {"asked_digest": asked.digest if asked else None}
+        row = version_row(change, script, wanted) | {"asked_digest": asked.digest if asked else None}
         needed = wanted.package.inspection.dependencies
         if not wanted.draft:
             row["environment_id"] = await self._environments.request(
@@ -364,29 +292,6 @@ class CatalogService:
         current = {"current_version_id": row["id"]} if becomes_current else {}
         await _touch(change, script, last_number=row["number"], **current)
         return row
-
-
-def _version_row(change: Change, script: ScriptRow, wanted: NewVersion) -> dict[str, Any]:
-    manifest, inspection = wanted.package.manifest, wanted.package.inspection
-    problem = inspection.problem
-    actor = asdict(change.actor)
-    return {
-        "id": new_id(), "script_id": script.id, "number": script.last_number + 1,
-        "digest": wanted.package.digest, "manifest": manifest.to_json(), "entry": manifest.entry,
-        "size_bytes": manifest.size, "kind": inspection.kind, "parameters": inspection.schema,
-        "result_schema": inspection.result_schema,
-        "docstring": inspection.docstring, "permissions": inspection.permissions.to_json(),
-        "dependencies": inspection.dependencies.to_json(), "environment_id": None,
-        "draft": wanted.draft,
-        "problem": problem.to_json() if problem else None,
-        "note": wanted.note, "created_at": utc_now(),
-        "created_by": {name: actor[name] for name in ("kind", "id", "name")},
-    }  # fmt: skip
-
-
-def _waiting(version: VersionRow) -> Waiting | None:
-    approval = version.approval
-    return Waiting(version.number, approval.state, approval.permissions) if approval else None
 
 
 async def _touch(change: Change, script: ScriptRow, **values: Any) -> None:

@@ -17,7 +17,8 @@ from automa.catalog.etags import IfMatch, etag, wanted_revision
 from automa.catalog.intake import Intake
 from automa.catalog.manifest import FileEntry, Manifest
 from automa.catalog.schemas import DiffView, FileDiffView, NewSource, Note, VersionSummary, VersionView
-from automa.catalog.service import CatalogService, NewVersion
+from automa.catalog.service import CatalogService
+from automa.catalog.versions import NewVersion
 from automa.errors import NotFound
 from automa.http.pagination import Page, PageRequest, cut, page_request
 from automa.storage.blobs import BlobStore, chunks_of, read_blob

@@ -61,7 +61,7 @@ async def _add(
     home: Path | None,
     as_json: bool,
 ) -> None:
-    from automa.catalog.service import NewVersion
+    from automa.catalog.versions import NewVersion
     from automa.cli.local import local_kernel, operator
 
     async with local_kernel(home) as kernel:
@@ -214,7 +214,7 @@ async def load_examples(kernel: "LocalKernel", actor: "Actor") -> tuple[int, int
     How many were loaded, and how many were there already.
     """
     from automa.auth.passwords import Passwords
-    from automa.catalog.service import NewVersion
+    from automa.catalog.versions import NewVersion
     from automa.examples import shipped
 
     catalog = open_catalog(kernel)

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from automa.audit.change import Change
 from automa.auth.caller import Caller
 from automa.catalog.parameters import check
-from automa.catalog.service import CatalogService, RunnableVersion
+from automa.catalog.runnable import RunnableVersion
+from automa.catalog.service import CatalogService
 from automa.config import Settings
 from automa.errors import Conflict, FieldError, Forbidden, InvalidPayload, NotFound, TooManyRequests
 from automa.http.pagination import PageRequest

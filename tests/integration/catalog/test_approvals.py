@@ -10,7 +10,7 @@ from automa import config
 from automa.audit.change import Changes
 from automa.auth.caller import Caller
 from automa.catalog.room import Catalog
-from automa.catalog.service import NewVersion
+from automa.catalog.versions import NewVersion
 from automa.config import Settings
 from automa.errors import ApprovalNeeded, Conflict, Forbidden, InvalidPayload
 from automa.storage.home import Home

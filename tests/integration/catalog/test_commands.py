@@ -115,7 +115,7 @@ async def park(home: Path, source: str) -> None:
     """A script of bob's, as the API saves it: bob may not grant what it asks for."""
     from automa.auth.caller import Caller
     from automa.auth.repository import all_users
-    from automa.catalog.service import NewVersion
+    from automa.catalog.versions import NewVersion
     from automa.cli.local import local_kernel
     from automa.cli.scripts import open_catalog
 

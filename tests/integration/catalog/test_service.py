@@ -7,7 +7,7 @@ import pytest
 from automa.audit.change import Change, Changes
 from automa.auth.caller import Caller
 from automa.catalog.room import Catalog
-from automa.catalog.service import NewVersion
+from automa.catalog.versions import NewVersion
 from automa.errors import (
     Conflict,
     InvalidPayload,

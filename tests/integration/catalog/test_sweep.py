@@ -4,8 +4,8 @@ import asyncio
 import os
 from pathlib import Path
 
-from automa.catalog.service import NewVersion
 from automa.catalog.sweep import Swept
+from automa.catalog.versions import NewVersion
 
 
 def age(home: Path) -> None:

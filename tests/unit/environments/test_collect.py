@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from automa.catalog.repository import environments_in_force
-from automa.catalog.service import NewVersion
+from automa.catalog.versions import NewVersion
 from automa.environments.collect import Collected
 from automa.housekeeping import environments_in_use
 from support.packages import OLD, Bench
