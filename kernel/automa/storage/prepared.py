@@ -16,9 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from automa.storage.engine import to_json
+from automa.storage.sqlite import Connection
 
 Values = Mapping[str, Any]
 Answer = TypeVar("Answer")
+
+_CONNECTED, _COMMITTED = "automa.connected", "automa.committed"
+"""What a session remembers."""
 
 _SQLITE: Dialect = sqlite.dialect(paramstyle="named", json_serializer=to_json, json_deserializer=from_json)
 
@@ -83,8 +87,8 @@ Writes = Sequence[tuple[Write, Sequence[Values]]]
 
 async def read(session: AsyncSession, query: Query, *values: Values) -> list[Any]:
     """The rows for all these parameters, one set after the other."""
-    connection = await session.connection()
-    if connection.dialect.name != "sqlite":
+    connection, driver = await _connected(session)
+    if driver is None:
         found: list[Any] = []
         for one in values:
             found += (await connection.execute(query.on_postgresql, dict(one))).all()
@@ -94,16 +98,16 @@ async def read(session: AsyncSession, query: Query, *values: Values) -> list[Any
     def visit(database: sqlite3.Connection) -> list[Any]:
         return [row for one in parameters for row in database.execute(query.sql, one).fetchall()]
 
-    return [query.row(row) for row in await _visit(connection, visit)]
+    return [query.row(row) for row in await _visit(driver, visit)]
 
 
 async def execute(session: AsyncSession, write: Write, values: Values) -> int:
     """Execute it now, and return how many rows it changed."""
-    connection = await session.connection()
-    if connection.dialect.name != "sqlite":
+    connection, driver = await _connected(session)
+    if driver is None:
         return (await connection.execute(write.statement, dict(values))).rowcount
     parameters = write.parameters(values)
-    return await _visit(connection, lambda database: database.execute(write.sql, parameters).rowcount)
+    return await _visit(driver, lambda database: database.execute(write.sql, parameters).rowcount)
 
 
 async def write_last(
@@ -115,9 +119,11 @@ async def write_last(
     """
     if session.new or session.dirty or session.deleted:
         await session.flush()  # what SQLAlchemy would do before it commits
-    connection = await session.connection()
-    if connection.dialect.name == "sqlite":
-        return await _in_one_visit(connection, writes, only_if)
+    connection, driver = await _connected(session)
+    if driver is not None:
+        done = await _in_one_visit(driver, writes, only_if)
+        session.info[_COMMITTED] = done
+        return done
     if only_if is not None:
         update, values = only_if
         if not (await connection.execute(update.statement, dict(values))).rowcount:
@@ -127,9 +133,26 @@ async def write_last(
     return True
 
 
-async def _in_one_visit(
-    connection: AsyncConnection, writes: Writes, only_if: tuple[Write, Values] | None
-) -> bool:
+def is_committed(session: AsyncSession) -> bool:
+    """Whether what was written last has ended the transaction."""
+    return session.info.get(_COMMITTED, False)
+
+
+async def _connected(session: AsyncSession) -> tuple[AsyncConnection, Connection | None]:
+    """The session's connection, and SQLite's driver below it if there is one.
+
+    Asked for once in a session: each step into SQLAlchemy's other side is a greenlet with a stack of its own.
+    """
+    known = session.info.get(_CONNECTED)
+    if known is None:
+        connection = await session.connection()
+        raw = connection.sync_connection
+        driver = raw.connection.driver_connection if raw and connection.dialect.name == "sqlite" else None
+        known = session.info[_CONNECTED] = (connection, driver)
+    return known
+
+
+async def _in_one_visit(driver: Connection, writes: Writes, only_if: tuple[Write, Values] | None) -> bool:
     condition = (only_if[0].sql, only_if[0].parameters(only_if[1])) if only_if else None
     inserts = [(write.sql, [write.parameters(row) for row in rows]) for write, rows in writes]
 
@@ -141,11 +164,10 @@ async def _in_one_visit(
         database.commit()
         return True
 
-    return await _visit(connection, visit)
+    return await _visit(driver, visit)
 
 
-async def _visit(connection: AsyncConnection, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
-    driver: Any = (await connection.get_raw_connection()).driver_connection
+async def _visit(driver: Connection, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
     try:
         return await driver.visit(work)
     except sqlite3.Error as error:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from automa.config import Settings
 from automa.errors import AutomaError, Unavailable
 from automa.storage.engine import database_url, make_engines, make_looking_engine
+from automa.storage.prepared import is_committed
 
 # Any number that no other program is likely to lock in the same database: "automa" in ASCII.
 _POSTGRES_WRITE_LOCK = 0x6175746F6D61
@@ -61,7 +62,8 @@ class Storage:
             if self.dialect == "postgresql":
                 await session.execute(_LOCK_POSTGRES)
             yield session
-            await session.commit()
+            if not is_committed(session):
+                await session.commit()
 
     @asynccontextmanager
     async def connect_to_write(self) -> AsyncGenerator[AsyncConnection]:
