@@ -42,12 +42,14 @@ def _events() -> dict[str, list[str]]:
 
 
 def _data_fields(call: ast.Call, tree: ast.Module) -> Iterator[str]:
-    """The names that a call of `emit` puts into the data, those of a `**facts` included."""
+    """The names that a call of `emit` puts into the data, those of a `**facts` or `**facts()` included."""
     for word in call.keywords:
         if word.arg and word.arg not in ("owner_id", "version"):
             yield word.arg
         elif word.arg is None and isinstance(word.value, ast.Name):
             yield from _keys_of(word.value.id, tree)
+        elif word.arg is None and isinstance(word.value, ast.Call):
+            yield from _returned_keys(getattr(word.value.func, "attr", ""), tree)
 
 
 def _keys_of(name: str, tree: ast.Module) -> Iterator[str]:
@@ -55,7 +57,19 @@ def _keys_of(name: str, tree: ast.Module) -> Iterator[str]:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
         if isinstance(value, ast.Dict) and any(isinstance(t, ast.Name) and t.id == name for t in targets):
-            yield from (str(key.value) for key in value.keys if isinstance(key, ast.Constant))
+            yield from _keys(value)
+
+
+def _returned_keys(function: str, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Return) and isinstance(inner.value, ast.Dict):
+                    yield from _keys(inner.value)
+
+
+def _keys(value: ast.Dict) -> Iterator[str]:
+    return (str(key.value) for key in value.keys if isinstance(key, ast.Constant))
 
 
 def _names(node: ast.expr) -> list[str]:

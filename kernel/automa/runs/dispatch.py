@@ -21,7 +21,7 @@ from automa.runs.deadlines import Deadlines
 from automa.runs.grants import NO_GRANTS, Grants
 from automa.runs.hints import HintListener, Watchers
 from automa.runs.models import RunRow
-from automa.runs.news import Due, Ended, News, Requeued, Started, start_failed
+from automa.runs.news import Due, Ended, News, Requeued, Started, start_failed, write_down
 from automa.runs.queue import Bounds, Candidate, Load, Place, Turns
 from automa.runs.retries import wait_after
 from automa.runs.service import TakePlace
@@ -255,7 +255,7 @@ class Dispatcher:
         try:
             async with self._changes(SYSTEM) as change:
                 change.bookkeeping()
-                over = {item.run_id for item in news if await item.write(change)}
+                over = await write_down(change, news)
                 if limit > 0:
                     claimed = await self._claim(change, staying, limit)
         except Exception:

@@ -1,12 +1,18 @@
-"""What the dispatcher has to write down about runs: each piece knows its own change of state."""
+"""What the dispatcher has to write down about runs: each piece knows its own change of state.
 
-from collections.abc import Mapping
+`move` is that change, or None where the database is to be asked first. `write` tells of it in the audit and
+in events, `moved` being whether it was made, and returns whether the attempt, or the run, is over with that.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from automa.audit.change import Change
 from automa.runs import repository
+from automa.runs.repository import Move
 from automa.sdk.runs import Limits, Outcome, Progress, RunState
 from automa.storage.tables import utc_now
 
@@ -30,10 +36,12 @@ class Started:
     attempt: int
     at: datetime
 
-    async def write(self, change: Change) -> bool:
-        starting = (RunState.STARTING,)
+    def move(self) -> Move | None:
         values = {"state": RunState.RUNNING, "started_at": self.at}
-        if await repository.move(change.session, self.run_id, self.attempt, starting, **values):
+        return Move(self.run_id, self.attempt, (RunState.STARTING,), values)
+
+    async def write(self, change: Change, moved: bool) -> bool:
+        if moved:
             change.emit("run.started", self.run_id, owner_id=self.owner_id)
         return False
 
@@ -48,13 +56,67 @@ class Ended:
     outcome: Outcome
     wait_s: float | None = None
 
-    async def write(self, change: Change) -> bool:
+    def move(self) -> Move | None:
+        return None if self.wait_s is not None else self._move(self.outcome.state, self._values())
+
+    async def write(self, change: Change, moved: bool) -> bool:
+        if moved:
+            self._tell(change, self.outcome.state, self._values())
+            return True
+        values = self._values()
+        if await self._wait(change, values):
+            return True
+        if state := await self._end(change, values):
+            self._tell(change, state, values)
+        return True
+
+    def _tell(self, change: Change, state: RunState, values: Mapping[str, Any]) -> None:
+        repository.add_attempt(change, self.run_id, self.attempt, state, values)
+        change.audit("run.finish", "run", self.run_id, state=state.value, **self._facts())
+        change.emit(f"run.{state.value}", self.run_id, owner_id=self.owner_id, **self._facts())
+
+    async def _wait(self, change: Change, values: Mapping[str, Any]) -> bool:
+        """Let the run wait for its next attempt; whether it is to, and can."""
+        if self.wait_s is None or await repository.is_to_be_cancelled(change.session, self.run_id):
+            return False
+        at = utc_now() + timedelta(seconds=self.wait_s)
+        waits = {**values, "finished_at": None, "next_attempt_at": at}
+        state = await self._end(change, waits, RunState.SCHEDULED)
+        if state is None:
+            return False
+        repository.add_attempt(change, self.run_id, self.attempt, state, values)
+        told = {"attempt": self.attempt, "state": state.value, "next_attempt_at": at.isoformat()}
+        change.audit("run.retry", "run", self.run_id, **told, **self._facts())
+        change.emit("run.retrying", self.run_id, owner_id=self.owner_id, **told, **self._facts())
+        return True
+
+    async def _end(
+        self, change: Change, values: Mapping[str, Any], becomes: RunState | None = None
+    ) -> RunState | None:
+        """Move the run to the attempt's end, or to what it `becomes`; None if it was over already."""
+        # What was seen to run has not failed to start, whatever its runner says.
+        for state in (self.outcome.state, RunState.FAILED):
+            if (await repository.move(change.session, [self._move(state, values, becomes)]))[0]:
+                return state
+        return None
+
+    def _move(self, state: RunState, values: Mapping[str, Any], becomes: RunState | None = None) -> Move:
+        sources = tuple(source for source in repository.ACTIVE if source.may_become(state))
+        return Move(self.run_id, self.attempt, sources, {**values, "state": becomes or state})
+
+    def _facts(self) -> dict[str, Any]:
         outcome = self.outcome
-        values = {
+        return {
             "exit_code": outcome.exit_code,
             "signal": outcome.signal,
             "reason": outcome.reason,
             "ended_by": outcome.ended_by,
+        }
+
+    def _values(self) -> dict[str, Any]:
+        outcome = self.outcome
+        values = {
+            **self._facts(),
             "finished_at": moment(outcome.finished_at) or utc_now(),
             "duration_s": outcome.duration_s,
             "has_result": outcome.has_result,
@@ -71,45 +133,7 @@ class Ended:
         }
         if outcome.started_at is not None:
             values["started_at"] = moment(outcome.started_at)
-        facts: dict[str, Any] = {
-            "exit_code": outcome.exit_code,
-            "signal": outcome.signal,
-            "reason": outcome.reason,
-            "ended_by": outcome.ended_by,
-        }
-        if await self._wait(change, values, facts):
-            return True
-        state = await self._move(change, values)
-        if state is not None:
-            change.audit("run.finish", "run", self.run_id, state=state.value, **facts)
-            change.emit(f"run.{state.value}", self.run_id, owner_id=self.owner_id, **facts)
-        return True
-
-    async def _wait(self, change: Change, values: Mapping[str, Any], facts: dict[str, Any]) -> bool:
-        """Let the run wait for its next attempt; whether it is to, and can."""
-        if self.wait_s is None or await repository.is_to_be_cancelled(change.session, self.run_id):
-            return False
-        at = utc_now() + timedelta(seconds=self.wait_s)
-        state = await self._move(change, values, RunState.SCHEDULED, finished_at=None, next_attempt_at=at)
-        if state is None:
-            return False
-        told = {"attempt": self.attempt, "state": state.value, "next_attempt_at": at.isoformat()}
-        change.audit("run.retry", "run", self.run_id, **told, **facts)
-        change.emit("run.retrying", self.run_id, owner_id=self.owner_id, **told, **facts)
-        return True
-
-    async def _move(
-        self, change: Change, values: Mapping[str, Any], becomes: RunState | None = None, **others: Any
-    ) -> RunState | None:
-        """Move the run to the attempt's end, or to what it `becomes`; None if it was over already."""
-        # What was seen to run has not failed to start, whatever its runner says.
-        for state in (self.outcome.state, RunState.FAILED):
-            sources = tuple(source for source in repository.ACTIVE if source.may_become(state))
-            new = {**values, **others, "state": becomes or state}
-            if await repository.move(change.session, self.run_id, self.attempt, sources, **new):
-                repository.add_attempt(change, self.run_id, self.attempt, state, values)
-                return state
-        return None
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +144,16 @@ class Requeued:
     owner_id: str
     attempt: int
 
-    async def write(self, change: Change) -> bool:
+    def move(self) -> Move | None:
+        return None
+
+    async def write(self, change: Change, moved: bool) -> bool:
         if await repository.is_to_be_cancelled(change.session, self.run_id):
             over = Ended(self.run_id, self.owner_id, self.attempt, cancelled_before_start())
-            return await over.write(change)
+            return await over.write(change, moved)
         values = {"state": RunState.QUEUED, "starting_at": None}
-        if await repository.move(change.session, self.run_id, self.attempt, (RunState.STARTING,), **values):
+        back = Move(self.run_id, self.attempt, (RunState.STARTING,), values)
+        if (await repository.move(change.session, [back]))[0]:
             change.audit("run.requeue", "run", self.run_id)
             change.emit("run.requeued", self.run_id, owner_id=self.owner_id)
         return False
@@ -147,11 +175,13 @@ class Due:
     owner_id: str
     attempt: int
 
-    async def write(self, change: Change) -> bool:
+    def move(self) -> Move | None:
         values = {**_NOT_BEGUN, "has_result": False, "log_lines": 0, "log_bytes": 0, "log_cut_bytes": 0}
         values |= {"state": RunState.QUEUED, "attempt": self.attempt + 1}
-        waits = (RunState.SCHEDULED,)
-        if await repository.move(change.session, self.run_id, self.attempt, waits, **values):
+        return Move(self.run_id, self.attempt, (RunState.SCHEDULED,), values)
+
+    async def write(self, change: Change, moved: bool) -> bool:
+        if moved:
             change.emit("run.attempt_due", self.run_id, owner_id=self.owner_id, attempt=self.attempt + 1)
         return False
 
@@ -163,17 +193,31 @@ class Expired:
     run_id: str
     owner_id: str
 
-    async def write(self, change: Change) -> bool:
+    def move(self) -> Move | None:
         values = {"state": RunState.EXPIRED, "finished_at": utc_now(), "reason": EXPIRED}
-        if not await repository.move(change.session, self.run_id, 1, (RunState.QUEUED,), **values):
-            return False
-        change.audit("run.expire", "run", self.run_id)
-        change.emit("run.expired", self.run_id, owner_id=self.owner_id, reason=EXPIRED)
-        return True
+        return Move(self.run_id, 1, (RunState.QUEUED,), values)
+
+    async def write(self, change: Change, moved: bool) -> bool:
+        if moved:
+            change.audit("run.expire", "run", self.run_id)
+            change.emit("run.expired", self.run_id, owner_id=self.owner_id, reason=EXPIRED)
+        return moved
 
 
 News = Started | Ended | Requeued | Due | Expired
-"""`write` puts it into the change, and returns whether the attempt, or the run, is over with that."""
+
+
+async def write_down(change: Change, news: Sequence[News]) -> set[str]:
+    """Put all of it into the change, in as few visits to the database as can be; which runs are over."""
+    over: set[str] = set()
+    told = [(item, item.move()) for item in news]
+    for _, pieces in groupby(told, key=lambda piece: piece[1] is None):
+        items, moves = zip(*pieces, strict=True)
+        moved = await repository.move(change.session, [move for move in moves if move is not None])
+        for item, was_moved in zip(items, moved or (False,) * len(items), strict=True):
+            if await item.write(change, was_moved):
+                over.add(item.run_id)
+    return over
 
 
 def lost() -> Outcome:

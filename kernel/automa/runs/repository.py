@@ -197,17 +197,25 @@ async def active(session: AsyncSession) -> Sequence[RunRow]:
     return (await session.scalars(select(RunRow).where(RunRow.state.in_(ACTIVE)).order_by(RunRow.id))).all()
 
 
-async def move(
-    session: AsyncSession, run_id: str, attempt: int, sources: Collection[RunState], /, **values: Any
-) -> bool:
-    """Change a run that is at this attempt and in one of the source states; whether it was."""
-    statement = _move(tuple(sources), tuple(values))
-    parameters = {
-        "moved": run_id,
-        "at_attempt": attempt,
-        **{f"new_{name}": value for name, value in values.items()},
-    }
-    return await execute(session, statement, parameters) == 1
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change of a run that is at this attempt and in one of the source states."""
+
+    run_id: str
+    attempt: int
+    sources: Sequence[RunState]
+    values: Mapping[str, Any]
+
+    @property
+    def prepared(self) -> tuple[Write, dict[str, Any]]:
+        parameters = {f"new_{name}": value for name, value in self.values.items()}
+        parameters |= {"moved": self.run_id, "at_attempt": self.attempt}
+        return _move(tuple(self.sources), tuple(self.values)), parameters
+
+
+async def move(session: AsyncSession, moves: Sequence[Move]) -> list[bool]:
+    """Make them, one after the other, in one visit to the database; which of the runs were so."""
+    return [changed == 1 for changed in await execute(session, [one.prepared for one in moves])]
 
 
 @cache

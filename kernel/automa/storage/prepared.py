@@ -101,13 +101,19 @@ async def read(session: AsyncSession, query: Query, *values: Values) -> list[Any
     return [query.row(row) for row in await _visit(driver, visit)]
 
 
-async def execute(session: AsyncSession, write: Write, values: Values) -> int:
-    """Execute it now, and return how many rows it changed."""
+async def execute(session: AsyncSession, writes: Sequence[tuple[Write, Values]]) -> list[int]:
+    """Execute them now, one after the other, and return how many rows each changed."""
+    if not writes:
+        return []
     connection, driver = await _connected(session)
     if driver is None:
-        return (await connection.execute(write.statement, dict(values))).rowcount
-    parameters = write.parameters(values)
-    return await _visit(driver, lambda database: database.execute(write.sql, parameters).rowcount)
+        return [(await connection.execute(one.statement, dict(values))).rowcount for one, values in writes]
+    statements = [(one.sql, one.parameters(values)) for one, values in writes]
+
+    def visit(database: sqlite3.Connection) -> list[int]:
+        return [database.execute(sql, parameters).rowcount for sql, parameters in statements]
+
+    return await _visit(driver, visit)
 
 
 async def write_last(

@@ -1,5 +1,6 @@
 """The states of a run: what the database allows is what the life of a run allows."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automa.runs import repository
-from automa.runs.news import Ended, News, Requeued, Started
+from automa.runs.news import Ended, Expired, News, Requeued, Started, write_down
+from automa.runs.repository import Move
 from automa.sdk.actors import SYSTEM
 from automa.sdk.runs import Outcome, RunState
 from automa.storage.tables import utc_now
@@ -22,10 +24,16 @@ def news_of(run_id: str) -> st.SearchStrategy[News]:
     return st.one_of(
         st.just(Started(run_id, "u", 1, utc_now())),
         st.just(Requeued(run_id, "u", 1)),
+        st.just(Expired(run_id, "u")),
         st.sampled_from(ENDS_OF_ATTEMPTS).map(
             lambda state: Ended(run_id, "u", 1, Outcome(state, finished_at=1.7e9))
         ),
     )
+
+
+def ends_once(told: list[News]) -> bool:
+    """No attempt has two ends."""
+    return sum(isinstance(item, Ended) for item in told) <= 1
 
 
 class TestMove:
@@ -34,14 +42,19 @@ class TestMove:
         (run_id,) = await bench.queue(state=state)
         async with bench.storage.write() as session:
             others = [other for other in RunState if other is not state]
-            assert not await repository.move(session, run_id, 1, others, state=RunState.LOST)
-            assert await repository.move(session, run_id, 1, (state,), reason="moved")
+            tries = [
+                Move(run_id, 1, others, {"state": RunState.LOST}),
+                Move(run_id, 1, (state,), {"reason": "moved"}),
+            ]
+            assert await repository.move(session, tries) == [False, True]
         row = await bench.read(run_id)
         assert (row.state, row.reason) == (state, "moved")
 
     async def test_no_run_no_move(self, bench: Any) -> None:
         async with bench.storage.write() as session:
-            assert not await repository.move(session, "nothing", 1, list(RunState), state=RunState.LOST)
+            assert await repository.move(session, []) == []
+            lost = Move("nothing", 1, list(RunState), {"state": RunState.LOST})
+            assert await repository.move(session, [lost]) == [False]
 
 
 class TestNews:
@@ -56,12 +69,29 @@ class TestNews:
         for item in told:
             async with bench.changes(SYSTEM) as change:
                 change.bookkeeping()
-                await item.write(change)
+                await write_down(change, [item])
             after = RunState((await bench.read(run_id)).state)
             assert after is before or before.may_become(after)
             before = after
         ends = [name for name in await bench.events(run_id) if name.removeprefix("run.") in ENDS]
         assert len(ends) == (before.is_terminal and not begin.is_terminal)
+
+    @fresh
+    @given(data=st.data(), begin=states)
+    async def test_what_is_told_at_once_is_as_if_it_were_told_one_by_one(
+        self, bench: Any, data: st.DataObject, begin: RunState
+    ) -> None:
+        alone, together = await bench.queue(2, state=begin)
+        told = data.draw(st.lists(news_of(alone), max_size=6).filter(ends_once))
+        for item in told:
+            async with bench.changes(SYSTEM) as change:
+                change.bookkeeping()
+                await write_down(change, [item])
+        async with bench.changes(SYSTEM) as change:
+            change.bookkeeping()
+            await write_down(change, [replace(item, run_id=together) for item in told])
+        assert (await bench.read(together)).state == (await bench.read(alone)).state
+        assert await bench.events(together) == await bench.events(alone)
 
     @pytest.mark.parametrize("state", ENDS)
     async def test_an_end_never_changes(self, bench: Any, state: RunState) -> None:
@@ -74,7 +104,7 @@ class TestNews:
         ):
             async with bench.changes(SYSTEM) as change:
                 change.bookkeeping()
-                await item.write(change)
+                await write_down(change, [item])
         assert (await bench.read(run_id)).state == state
         assert await bench.events(run_id) == []
 
