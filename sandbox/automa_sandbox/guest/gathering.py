@@ -12,7 +12,6 @@ The interpreter may be as old as Python 3.9.
 
 import _thread
 import io
-import os
 import sys
 from time import monotonic, sleep
 
@@ -95,6 +94,8 @@ class Gathering(InPlace):
         if self._is_known:
             return
         self._is_known = True
+        import os  # by now it costs nothing that counts
+
         self._exit = os._exit
         os._exit = self._leave
         os.register_at_fork(

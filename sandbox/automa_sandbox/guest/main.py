@@ -1,19 +1,19 @@
 """The harness that runs inside the sandbox: it gives up what root it has, then runs the script as `__main__`.
 
 It is compiled for the script's interpreter and started bare (`-I -S`). Each import here is paid by every run,
-so it lives on built-in modules, and fetches `automa_guest` modules only when a script needs them.
+so it lives on built-in modules, of which `os` is none, and fetches others only when a script needs them.
 The interpreter may be as old as Python 3.9.
 """
 
 # pathlib takes longer to import than all of this takes to run, and what scripts hold has any type.
-# ruff: noqa: PTH123, PTH208, PTH211
+# ruff: noqa: PTH123
 # pyright: basic
 
 import _thread
 import builtins
 import gc
 import marshal
-import os
+import posix
 import sys
 
 TYPE_CHECKING = False
@@ -42,17 +42,17 @@ class Frames:
     """
 
     def __init__(self) -> None:
-        os.set_inheritable(FRAMES_FD, False)
+        posix.set_inheritable(FRAMES_FD, False)
         self._start()
 
     def _start(self) -> None:
-        self._pid = os.getpid()
+        self._pid = posix.getpid()
         self._value = _thread.allocate_lock()
 
     @property
     def is_own(self) -> bool:
         """Whether this is the process of the run, and no child that it forked."""
-        return os.getpid() == self._pid
+        return posix.getpid() == self._pid
 
     def send(self, kind: int, payload: bytes = b"") -> None:
         """For what only the run itself can say: its children stay silent."""
@@ -69,7 +69,7 @@ class Frames:
         data = memoryview(frame(kind, payload))
         try:
             while data:
-                data = data[os.write(FRAMES_FD, data) :]
+                data = data[posix.write(FRAMES_FD, data) :]
         except OSError:  # the shim is gone, or the script closed the descriptor: nobody listens
             return
 
@@ -150,15 +150,15 @@ def tell_and_run(config: "dict[str, Any]", frames: Frames) -> "NoReturn":
 
 def has_files(folder: str) -> bool:
     try:
-        return bool(os.listdir(folder))
+        return bool(posix.listdir(folder))
     except OSError:
         return False
 
 
 def read_config() -> "dict[str, Any]":
-    size = os.fstat(CONFIG_FD).st_size
-    config = marshal.loads(os.pread(CONFIG_FD, size, 0))  # noqa: S302 - the shim wrote it
-    os.close(CONFIG_FD)
+    size = posix.fstat(CONFIG_FD).st_size
+    config = marshal.loads(posix.pread(CONFIG_FD, size, 0))  # noqa: S302 - the shim wrote it
+    posix.close(CONFIG_FD)
     return config
 
 
@@ -166,9 +166,9 @@ def give_up_privileges(config: "dict[str, Any]") -> None:
     """Become the run's own user. NO_NEW_PRIVS is set, so no program can bring anything back."""
     uid = config["uid"]
     if uid is not None:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
+        posix.setgroups([])
+        posix.setresgid(uid, uid, uid)
+        posix.setresuid(uid, uid, uid)
     if config["processes"] is not None:  # counted per user namespace: only from the inside
         import resource
 
@@ -187,38 +187,66 @@ def is_so(status: bytes, name: bytes, value: bytes) -> bool:
 
 
 def read_status() -> bytes:
-    descriptor = os.open("/proc/self/status", os.O_RDONLY)
+    descriptor = posix.open("/proc/self/status", posix.O_RDONLY)
     try:
-        return os.read(descriptor, 65536)
+        return posix.read(descriptor, 65536)
     finally:
-        os.close(descriptor)
+        posix.close(descriptor)
 
 
 def prepare_interpreter(has_threads: bool = True) -> None:
     """What is the same for all scripts; a zygote has it done once for all of them."""
     # A script may wait for minutes after a line: it has to be seen at once.
     if has_threads:
-        harness_module("gathering").install()
-        harness_module("wanted").install()
-        for name in ("automa_guest.gathering", "automa_guest.wanted", "automa_guest"):
-            sys.modules.pop(name, None)
+        install("gathering")
+        if "_socket" in sys.modules:
+            install("wanted")
+        else:
+            sys.meta_path.insert(0, BeforeSockets())
     else:
         stdout: Any = sys.stdout
         stdout.reconfigure(line_buffering=True)
     add_interactive_builtins()
 
 
+class BeforeSockets:
+    """Looks on at what is imported, and finds nothing, until it is `socket`."""
+
+    def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> None:
+        if name == "socket":
+            sys.meta_path.remove(self)
+            install("wanted")
+
+
+def install(name: str) -> None:
+    """Let it do its work; no script finds it among its modules."""
+    harness_module(name).install()
+    for module in (f"automa_guest.{name}", "automa_guest"):
+        sys.modules.pop(module, None)
+
+
 def prepare_process(config: "dict[str, Any]") -> None:
     entry = f"{APP}/{config['entry']}"
-    os.chdir(WORK)
-    for name in list(os.environ):
-        del os.environ[name]
-    for name, value in config["env"].items():
-        os.environ[name] = value
-    if not config["call_main"]:
-        hand_over_params(config["params"])
+    posix.chdir(WORK)
+    given = {} if config["call_main"] else hand_over_params(config["params"])
+    set_environment({**config["env"], **given})
     sys.argv = [entry]
     sys.path.insert(0, entry.rpartition("/")[0])
+
+
+def set_environment(values: "dict[str, str]") -> None:
+    """These variables and no others. Where `os` is not there yet, it takes over what it finds."""
+    if "os" in sys.modules:
+        environ = sys.modules["os"].environ
+        environ.clear()
+        environ.update(values)
+        return
+    for name in list(posix.environ):
+        del posix.environ[name]
+        posix.unsetenv(name)
+    for name, value in values.items():
+        posix.environ[name.encode()] = value.encode()
+        posix.putenv(name, value)
 
 
 def add_interactive_builtins() -> None:
@@ -230,21 +258,20 @@ def add_interactive_builtins() -> None:
     builtins.help = _sitebuiltins._Helper()
 
 
-def hand_over_params(text: str) -> None:
+def hand_over_params(text: str) -> "dict[str, str]":
     """A plain script reads its parameters, as JSON, from the environment, or from a file if they are big."""
     if len(text) <= BIG_PARAMS_BYTES:
-        os.environ["AUTOMA_PARAMS"] = text
-        return
+        return {"AUTOMA_PARAMS": text}
     path = "/tmp/automa-params.json"  # noqa: S108 - the run's own
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
-    os.environ["AUTOMA_PARAMS_FILE"] = path
+    return {"AUTOMA_PARAMS_FILE": path}
 
 
 def prepare_folder() -> None:
     """The script starts in a writable folder in which its own files can be opened by name."""
-    for name in os.listdir(APP):
-        os.symlink(f"..{APP}/{name}", f"{WORK}/{name}")
+    for name in posix.listdir(APP):
+        posix.symlink(f"..{APP}/{name}", f"{WORK}/{name}")
 
 
 def run(config: "dict[str, Any]", frames: Frames) -> int:
