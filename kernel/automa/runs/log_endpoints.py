@@ -110,8 +110,9 @@ def log_routes(service: RunService, dispatcher: Dispatcher, guard: Guard, storag
         request: Request, run_id: str, attempt: int, folder: Path, after: int
     ) -> AsyncGenerator[str]:
         with dispatcher.watchers.watch(run_id) as watch:
-            # Asked while watching: no end is missed.
-            watch.ended = await end_of(run_id, attempt) is not None
+            # Asked while watching, so that no end is missed; one that is told meanwhile stays told.
+            if await end_of(run_id, attempt) is not None:
+                watch.ended = True
             yield ": log\n\n"
             seen: Progress | None = None
             async for lines in logs.follow(folder, after, watch):

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,18 @@ class TestFollowing:
         ]
         assert all(lag < 0.9 for _, _, lag in arrived[:-1])
         assert arrived[-1][2] == "succeeded"
+
+    def test_who_begins_to_follow_as_the_run_ends_is_told_of_its_end(self, admin: Client) -> None:
+        script = admin.script("print('short')", "short")
+
+        def follow(number: int) -> list[str]:
+            run = admin.submit(script)["id"]
+            time.sleep(number % 16 / 1000)  # so that the end comes at every moment of the beginning
+            with admin.stream(f"/runs/{run}/log/stream") as stream:
+                return [event for event, _, _ in events(stream)]
+
+        with ThreadPoolExecutor(3) as several:
+            assert set(map(tuple, several.map(follow, range(192)))) == {("line", "end")}
 
     def test_a_stream_resumes_after_a_sequence_number(self, admin: Client) -> None:
         run = admin.wait(admin.submit(admin.script("for n in range(10): print(n)", "resumed"))["id"])["id"]
