@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 STARTS_MAY_WAIT_S = 0.05
 """That a run has begun is written with the next turn, or after this time: short runs need no turn for it."""
+GATHER_S = 0.002
+"""Where several runs are under way, what comes within this time is written in one turn."""
 TAKE_UP_AGAIN_AFTER_S = 15.0
 RETRY_AFTER_S = 1.0
 """When the database cannot be written, news wait and are tried again."""
@@ -207,6 +209,8 @@ class Dispatcher:
     async def _work(self) -> None:
         while True:
             await self._wake.wait()
+            if len(self._live) > 1:
+                await asyncio.sleep(GATHER_S)
             self._wake.clear()
             try:
                 async with self._turning:

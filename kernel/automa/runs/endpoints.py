@@ -68,6 +68,8 @@ def routes(
                     else:
                         row = await service.submit(change, caller, wanted, runner, installer, take_place)
                         await remember(change.session, caller, key, fingerprint, row)
+            if row.state == RunState.STARTING:
+                await asyncio.sleep(0)  # its start goes first: to answer takes longer than to give it away
         return _accepted(row, response)
 
     async def submitted_before(

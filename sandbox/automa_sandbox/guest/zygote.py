@@ -158,8 +158,8 @@ def _be_script(
     orders: _socket.socket, output: "list[int]", seccomp: bytes, before: "dict[str, ModuleType]"
 ) -> None:
     try:
-        orders.send(b"here")
         first.call("unshare", _NEW)
+        orders.send(b"here")
         _prepare()
         config = _await_orders(orders)
         if config is None:  # no run came

@@ -47,7 +47,10 @@ class Stand:
 
     def clear_away(self) -> bool:
         """A sandbox that was not forked from here leaves no trace of its run, unless it had a proxy."""
-        return isinstance(self._sandbox, WarmSandbox) and self._sandbox.gate is None
+        if not isinstance(self._sandbox, WarmSandbox):
+            return False
+        self._sandbox.clear_away()
+        return self._sandbox.gate is None
 
     def _make_sandbox(self, spec: RunSpec, secrets: Mapping[str, str]) -> Sandbox:
         if self._failure is not None:

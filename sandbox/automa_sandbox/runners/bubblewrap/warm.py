@@ -36,6 +36,8 @@ class Seat:
 
     init: Init
     process: int
+    mounts: int
+    """Its mount name space, so that nobody waits for it to be taken apart while the run ends."""
     orders: socket.socket
     stdout: int
     stderr: int
@@ -59,9 +61,15 @@ class Seat:
 
     def discard(self) -> None:
         """There will be no run; its process ends."""
-        self.orders.close()
         for end in (self.stdout, self.stderr, self.frames):
             os.close(end)
+        self.release()
+
+    def release(self) -> None:
+        """Nothing of the run is needed any more."""
+        self.orders.close()
+        os.close(self.mounts)
+        self.init.release()
 
 
 def take_seat(init: Init) -> Seat:
@@ -72,7 +80,8 @@ def take_seat(init: Init) -> Seat:
     finally:
         for _, end in (stdout, stderr, frames):
             os.close(end)
-    return Seat(init, process, orders, stdout[0], stderr[0], frames[0])
+    mounts = os.open(f"/proc/{process}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    return Seat(init, process, mounts, orders, stdout[0], stderr[0], frames[0])
 
 
 def fits(spec: RunSpec) -> bool:
@@ -150,8 +159,10 @@ class WarmSandbox(Followed):
         return self._counted(Usage(self._told.cpu_s, peak_bytes, bytes_written=self._told.bytes_written))
 
     def remove(self) -> None:
-        self._seat.orders.close()
-        self._seat.init.release()
+        """Done later, by `clear_away`: nobody has to wait for it."""
+
+    def clear_away(self) -> None:
+        self._seat.release()
 
     def enforcement(self) -> dict[str, Enforcement]:
         return self._machine.enforcement(self._group)
