@@ -135,6 +135,7 @@ async def open_kernel(settings: Settings) -> AsyncGenerator[Kernel]:
         background = [
             asyncio.create_task(runs.look_for_sandbox()),
             asyncio.create_task(runs.folders.work()),
+            asyncio.create_task(runs.timekeeper.work()),
             asyncio.create_task(keep_house(storage, catalog.sweeper, runs.folders, environments.collector)),
         ]
         stack.push_async_callback(_end, background)

@@ -1,8 +1,8 @@
 """What is to happen to runs that wait, when their time has come: one timer each, and no polling.
 
-Timers run by the monotonic clock. The row keeps the wall time, for a server that comes later; what that
-one has still to wait is never longer than the whole wait was, so that a clock which was put back delays
-nothing for ever.
+Timers run by the monotonic clock. For a server that comes later the row keeps the time by a clock that goes
+on over restarts (`runs.clock`); what that one has still to wait is never longer than the whole wait was, so
+that nothing is delayed for ever where there was nothing but the wall clock to go by.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from datetime import datetime
 
 from automa.runs.models import RunRow
 from automa.runs.news import Due, Expired, News
+from automa.runs.queue import queued_at_of
 from automa.runs.retries import RetryPolicy
 from automa.sdk.runs import RunState
 
@@ -41,14 +42,15 @@ class Deadlines:
         self._timers.clear()
 
     def take_up(self, row: RunRow, now: datetime) -> None:
-        """The deadline of a run that waits since an earlier server, or since its start was taken back."""
-        if row.state == RunState.SCHEDULED and row.next_attempt_at is not None:
+        """The deadline of a run that waits, perhaps since an earlier server; `now` is of the same clock."""
+        if row.state == RunState.SCHEDULED and row.due_at is not None:
             longest_s = RetryPolicy.from_json(row.retry or {"max_attempts": 1}).longest_wait_s(row.attempt)
-            left_s = min((row.next_attempt_at - now).total_seconds(), longest_s)
+            left_s = min((row.due_at - now).total_seconds(), longest_s)
             self.set(left_s, Due(row.id, row.owner_id, row.attempt))
         elif row.expires_at is not None and row.attempt == 1:
             longest_s = (row.expires_at - row.queued_at).total_seconds()
-            self.set(min((row.expires_at - now).total_seconds(), longest_s), Expired(row.id, row.owner_id))
+            waited_s = (now - queued_at_of(row.rank, row.priority)).total_seconds()
+            self.set(longest_s - max(0.0, waited_s), Expired(row.id, row.owner_id))
 
     def _reach(self, item: News) -> None:
         self._timers.pop(item.run_id, None)

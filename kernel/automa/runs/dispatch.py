@@ -9,6 +9,7 @@ import logging
 from collections.abc import Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from automa.audit.change import Change, Changes
@@ -17,6 +18,7 @@ from automa.errors import AutomaError, SandboxFailed, SandboxUnavailable, Unavai
 from automa.runs import repository
 from automa.runs.attempts import Attempts, Environments, Trees
 from automa.runs.choice import Runners
+from automa.runs.clock import SteadyClock
 from automa.runs.deadlines import Deadlines
 from automa.runs.grants import NO_GRANTS, Grants
 from automa.runs.hints import HintListener, Watchers
@@ -87,12 +89,14 @@ class Dispatcher:
         secrets: Secrets | None = None,
         grants: Grants = NO_GRANTS,
         environments: Environments | None = None,
+        clock: SteadyClock | None = None,
     ) -> None:
         self._storage = storage
         self._changes = changes
         self._runners = runners
         self._secrets = secrets
         self._turns = Turns(bounds)
+        self._clock = clock or SteadyClock()
         self._deadlines = Deadlines(self._tell)
         self._environments = environments
         self._live: dict[str, _Live] = {}
@@ -152,7 +156,7 @@ class Dispatcher:
 
         def take(row: RunRow, script_limit: int | None) -> bool:
             if not self._has_place(row, script_limit):
-                self._deadlines.take_up(row, row.queued_at)  # if it may expire, its time runs
+                self._deadlines.take_up(row, self._clock.now())  # if it may expire, its time runs
                 return False
             self._hold(row)
             taken.append(row)
@@ -311,7 +315,7 @@ class Dispatcher:
             expected = isinstance(error, AutomaError | OSError)
             log.warning("Run %s could not be started: %s", row.id, error, exc_info=not expected)
             reason = str(error) if expected else f"The runner {row.runner} failed: {error!r}"
-            self._tell(_ended(row, start_failed(reason)))
+            self._tell(self._ended(row, start_failed(reason)))
         else:
             await self._see_through(row, execution)
 
@@ -324,7 +328,7 @@ class Dispatcher:
             await execution.wait()
         finally:
             execution.close()
-        self._tell(_ended(row, await self._attempts.outcome(row)))
+        self._tell(self._ended(row, await self._attempts.outcome(row)))
 
     def _tell(self, item: News) -> None:
         self._news.append(item)
@@ -347,7 +351,7 @@ class Dispatcher:
             rows = await repository.active(session)
             waiting = await repository.with_deadline(session)
         for row in waiting:
-            self._deadlines.take_up(row, utc_now())
+            self._deadlines.take_up(row, self._clock.now())
         for row in rows:
             try:
                 await self._take_up(row)
@@ -380,21 +384,21 @@ class Dispatcher:
         if read_supervisor(attempt_dir) is None and row.state == RunState.STARTING:
             self._put_back(row)
         else:
-            self._tell(_ended(row, await self._attempts.outcome(row)))
+            self._tell(self._ended(row, await self._attempts.outcome(row)))
+
+    def _ended(self, row: RunRow, outcome: Outcome) -> Ended:
+        wait_s = wait_after(row.retry, row.attempt, outcome)
+        due_at = None if wait_s is None else self._clock.now() + timedelta(seconds=wait_s)
+        return Ended(row.id, row.owner_id, row.attempt, outcome, wait_s, due_at)
 
     def _put_back(self, row: RunRow) -> None:
         """Nothing of the attempt has begun: it waits again."""
         self._tell(Requeued(row.id, row.owner_id, row.attempt))
-        self._deadlines.take_up(row, utc_now())
+        self._deadlines.take_up(row, self._clock.now())
 
 
 def _place(row: RunRow) -> Place:
     return Place(row.owner_id, row.script_id, row.labels)
-
-
-def _ended(row: RunRow, outcome: Outcome) -> Ended:
-    wait_s = wait_after(row.retry, row.attempt, outcome)
-    return Ended(row.id, row.owner_id, row.attempt, outcome, wait_s)
 
 
 def _bring_work(news: Sequence[News]) -> bool:

@@ -51,6 +51,8 @@ class RunRow(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     retry: Mapped[JsonObject | None] = mapped_column(Json)
     next_attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """`next_attempt_at` by the clock that does not jump (`runs.clock`): this one counts, that one is told."""
     attempt: Mapped[int]
     runner: Mapped[str] = mapped_column(String(40))
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -110,3 +112,16 @@ class LabelRow(Base):
 
     label: Mapped[str] = mapped_column(String(64))
     run_id: Mapped[str] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"))
+
+
+class BootRow(Base):
+    """What the clocks showed at one moment, when they were last looked at in this boot of a machine."""
+
+    __tablename__ = "boots"
+
+    boot: Mapped[str] = mapped_column(String(100), primary_key=True)
+    """As `runs.clock` names it."""
+    boottime_s: Mapped[float] = mapped_column(Float)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """By the clock that does not jump."""
+    wall_at: Mapped[datetime] = mapped_column(UtcDateTime)

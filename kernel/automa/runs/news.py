@@ -48,13 +48,17 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The attempt is over. If `wait_s` is set, it is to be followed by another one after that time."""
+    """The attempt is over. If `wait_s` is set, it is to be followed by another one after that time.
+
+    `due_at` is when that is, by the clock that does not jump.
+    """
 
     run_id: str
     owner_id: str
     attempt: int
     outcome: Outcome
     wait_s: float | None = None
+    due_at: datetime | None = None
 
     def move(self) -> Move | None:
         return None if self.wait_s is not None else self._move(self.outcome.state, self._values())
@@ -80,7 +84,7 @@ class Ended:
         if self.wait_s is None or await repository.is_to_be_cancelled(change.session, self.run_id):
             return False
         at = utc_now() + timedelta(seconds=self.wait_s)
-        waits = {**values, "finished_at": None, "next_attempt_at": at}
+        waits = {**values, "finished_at": None, "next_attempt_at": at, "due_at": self.due_at}
         state = await self._end(change, waits, RunState.SCHEDULED)
         if state is None:
             return False
@@ -161,8 +165,8 @@ class Requeued:
 
 _NOT_BEGUN = dict.fromkeys(
     (
-        "next_attempt_at", "starting_at", "started_at", "exit_code", "signal", "reason", "ended_by",
-        "duration_s", "cpu_s", "peak_memory_bytes", "bytes_written",
+        "next_attempt_at", "due_at", "starting_at", "started_at", "exit_code", "signal", "reason",
+        "ended_by", "duration_s", "cpu_s", "peak_memory_bytes", "bytes_written",
     )
 )  # fmt: skip
 

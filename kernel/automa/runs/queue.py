@@ -9,9 +9,8 @@ over more often. Each `PATIENCE` times that an owner is passed over count as one
 waits for ever. Within an owner's runs `rank` says who is first (`rank_of`).
 """
 
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -29,27 +28,9 @@ def rank_of(queued_at: datetime, priority: int) -> int:
     return int(queued_at.timestamp() * 1000) - priority * HEAD_START_MS
 
 
-class QueueClock:
-    """The time by which runs are ranked: begins with the wall clock, and goes on whatever that one does.
-
-    The wall clock may be put back. The order of submission holds all the same: this clock runs by the
-    monotonic one, and begins with the newest run that waits, if that is later.
-    """
-
-    def __init__(
-        self,
-        wall: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._monotonic = monotonic
-        self._ahead_s = wall() - monotonic()
-
-    def begin_after(self, newest: datetime) -> None:
-        """What is queued from now on is younger than a run that was queued at `newest`."""
-        self._ahead_s = max(self._ahead_s, newest.timestamp() + 0.001 - self._monotonic())
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self._monotonic() + self._ahead_s, UTC)
+def queued_at_of(rank: int, priority: int) -> datetime:
+    """When a run of this rank was queued, by the clock that does not jump."""
+    return datetime.fromtimestamp((rank + priority * HEAD_START_MS) / 1000, UTC)
 
 
 def lane_of(

@@ -14,6 +14,7 @@ from automa.environments.builds import Builds
 from automa.errors import SandboxUnavailable
 from automa.runs.artifact_endpoints import artifact_routes
 from automa.runs.choice import Runners
+from automa.runs.clock import SteadyClock
 from automa.runs.dispatch import Dispatcher
 from automa.runs.endpoints import routes
 from automa.runs.grants import Grants
@@ -23,6 +24,7 @@ from automa.runs.queue import Bounds
 from automa.runs.secrets import SecretsOfRuns
 from automa.runs.service import RunService
 from automa.runs.sweep import RunFolders
+from automa.runs.timekeeping import Timekeeper
 from automa.secrets.use import SecretUse
 from automa.storage.home import Home
 from automa.storage.session import Storage
@@ -40,6 +42,7 @@ class Runs:
     service: RunService
     dispatcher: Dispatcher
     folders: RunFolders
+    timekeeper: Timekeeper
     of_scripts: RunsOfScripts
 
     @classmethod
@@ -61,16 +64,20 @@ class Runs:
         )
         given = SecretsOfRuns(secrets, changes)
         grants = Grants(settings.paths, home.path, settings.runs.private_networks)
-        dispatcher = Dispatcher(storage, changes, home, runners, catalog, bounds, given, grants, environments)
+        clock = SteadyClock()
+        dispatcher = Dispatcher(
+            storage, changes, home, runners, catalog, bounds, given, grants, environments, clock
+        )
         environments.on_settled = dispatcher.submitted
         folders = RunFolders(storage, home)
         return cls(
             storage=storage,
             changes=changes,
             runners=runners,
-            service=RunService(settings, home, catalog),
+            service=RunService(settings, home, catalog, clock),
             dispatcher=dispatcher,
             folders=folders,
+            timekeeper=Timekeeper(clock, changes),
             of_scripts=RunsOfScripts(folders, dispatcher.submitted),
         )
 
@@ -83,8 +90,7 @@ class Runs:
         ]
 
     async def start(self) -> None:
-        async with self.storage.read() as session:
-            await self.service.start(session)
+        await self.timekeeper.start()
         await self.dispatcher.start()
 
     async def look_for_sandbox(self) -> None:
@@ -99,4 +105,5 @@ class Runs:
     async def stop(self) -> None:
         """Claim nothing more, leave the runs to their supervisors, and end the runners' own helpers."""
         await self.dispatcher.stop()
+        await self.timekeeper.look()
         await self.runners.close()

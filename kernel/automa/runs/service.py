@@ -18,10 +18,11 @@ from automa.config import Settings
 from automa.errors import Conflict, FieldError, Forbidden, InvalidPayload, NotFound, TooManyRequests
 from automa.http.pagination import PageRequest
 from automa.runs import repository
+from automa.runs.clock import SteadyClock
 from automa.runs.connections import Connection, read_connections
 from automa.runs.models import AttemptRow, RunRow
 from automa.runs.news import CANCELLED_BEFORE_START, CANCELLED_BETWEEN
-from automa.runs.queue import QueueClock, lane_of, rank_of
+from automa.runs.queue import lane_of, rank_of
 from automa.runs.repository import RunFilter
 from automa.sdk.attempts import RESULT, read_progress
 from automa.sdk.runs import Limits, Progress, RunState
@@ -62,20 +63,17 @@ class Submission:
 class RunService:
     """Everything about runs but their execution. Opens no transaction: whoever calls does."""
 
-    def __init__(self, settings: Settings, home: Home, catalog: CatalogService) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, catalog: CatalogService, clock: SteadyClock | None = None
+    ) -> None:
         self._settings = settings
         self._home = home
         self._catalog = catalog
         self._room: dict[str | None, int] = {}
-        self._clock = QueueClock()
-
-    async def start(self, session: AsyncSession) -> None:
-        """Whoever comes now stands behind those who wait, whatever time it is."""
-        if newest := await repository.newest_arrival(session):
-            self._clock.begin_after(newest)
+        self._clock = clock or SteadyClock()
 
     def now(self) -> datetime:
-        """By the clock of the queue, which does not jump."""
+        """By the clock that does not jump, also not over a restart."""
         return self._clock.now()
 
     async def submit(
@@ -146,7 +144,8 @@ class RunService:
         change.audit("run.cancel", "run", row.id, state=row.state)
         if row.state in repository.WAITING:
             begun = row.state == RunState.SCHEDULED or row.attempt > 1
-            row.state, row.finished_at, row.next_attempt_at = RunState.CANCELLED, now, None
+            row.state, row.finished_at = RunState.CANCELLED, now
+            row.next_attempt_at = row.due_at = None
             row.reason = CANCELLED_BETWEEN if begun else CANCELLED_BEFORE_START
             change.emit("run.cancelled", row.id, owner_id=row.owner_id, reason=row.reason)
         else:

@@ -105,7 +105,7 @@ class TestLost:
 class TestRestart:
     async def test_what_has_become_due_meanwhile_begins(self, bench: Any) -> None:
         ago = utc_now() - timedelta(hours=1)
-        (run_id,) = await bench.queue(state=SCHEDULED, retry=LATER, next_attempt_at=ago)
+        (run_id,) = await bench.queue(state=SCHEDULED, retry=LATER, due_at=ago)
         await bench.start()
         await bench.runner.until_started(1)
         assert [(spec.run_id, spec.attempt) for spec in bench.runner.started] == [(run_id, 2)]
@@ -123,7 +123,7 @@ class TestRestart:
     ) -> None:
         far = utc_now() + timedelta(days=3650)
         retry = {"max_attempts": 2, "delay_s": 0.01, "jitter": 0}
-        await bench.queue(state=SCHEDULED, retry=retry, next_attempt_at=far)
+        await bench.queue(state=SCHEDULED, retry=retry, due_at=far)
         await bench.start()
         await bench.runner.until_started(1)
 

@@ -19,7 +19,6 @@ from automa.runs.queue import (
     Candidate,
     Load,
     Place,
-    QueueClock,
     Turns,
     lane_of,
     rank_of,
@@ -66,50 +65,6 @@ class TestOrder:
         old, new = START, START + timedelta(hours=3)
         assert rank_of(old, 0) < rank_of(new, 2)
         assert rank_of(old, 0) > rank_of(new, 4)
-
-
-class Clocks:
-    """A wall clock that somebody sets, and a monotonic one."""
-
-    def __init__(self) -> None:
-        self.wall, self.monotonic = START.timestamp(), 1000.0
-
-    def pass_(self, seconds: float) -> None:
-        self.wall += seconds
-        self.monotonic += seconds
-
-    def queue_clock(self) -> QueueClock:
-        return QueueClock(lambda: self.wall, lambda: self.monotonic)
-
-
-@pytest.mark.databases
-class TestClock:
-    def test_it_begins_with_the_wall_clock_and_goes_on_however_that_one_is_put(self) -> None:
-        clocks = Clocks()
-        clock = clocks.queue_clock()
-        assert clock.now() == START
-        for jump_s in (-3 * 3600, 86_400, -86_400):
-            clocks.wall += jump_s
-        clocks.pass_(5)
-        assert clock.now() == START + timedelta(seconds=5)
-
-    @pytest.mark.parametrize("priority", [-100, 0, 7])
-    async def test_who_comes_after_a_restart_stands_behind_those_who_wait(
-        self, bench: Any, priority: int
-    ) -> None:
-        old = START + timedelta(hours=3)
-        (waiting,) = await bench.queue(priority=priority, queued_at=old)
-        await bench.queue(queued_at=old + timedelta(days=9), state="succeeded")
-        clock = Clocks().queue_clock()  # three hours behind
-        async with bench.storage.read() as session:
-            newest = await repository.newest_arrival(session)
-        clock.begin_after(newest)
-        assert (await bench.read(waiting)).rank < rank_of(clock.now(), priority)
-        assert clock.now() < old + timedelta(seconds=1)
-
-    async def test_with_nobody_waiting_the_wall_clock_counts(self, bench: Any) -> None:
-        async with bench.storage.read() as session:
-            assert await repository.newest_arrival(session) is None
 
 
 class TestLimits:
