@@ -6,6 +6,7 @@ disagree, and one on which both see them, as they do where a real clock is set. 
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -147,6 +148,84 @@ class TestAttempts:
         assert admin.wait(soon, timeout_s=10)["attempt"] == 2
         assert admin.run(later)["attempt"] == 1
         assert admin.run(later)["finished_at"] is None
+
+
+@pytest.mark.parametrize("jumping", ["the server"], indirect=True)
+class TestRestart:
+    """While the server is away, or just before it goes, somebody sets the clock of the wall."""
+
+    @pytest.mark.parametrize("jump", [DAY, BACK], ids=["a day ahead", "hours back"])
+    @pytest.mark.parametrize("end", [Server.kill, Server.stop])
+    def test_only_true_time_has_passed(
+        self, jumping: Make, clock: FakeClock, end: Callable[[Server], Any], jump: timedelta
+    ) -> None:
+        server = jumping(AUTOMA_RUNS__MAX_CONCURRENT="1")
+        waits = Waiting(server.admin())
+        end(server)
+        clock.jump(jump)
+        waits.until_the_short_waits_are_over()
+        server.start()
+        waits.check(server.admin(), clock)
+        clock.jump(jump)
+        end(server)
+        server.start()
+        waits.check(server.admin(), clock)
+        waits.finish()
+
+
+SHORT_S, LONG_S = 6, 3600
+
+
+class Waiting:
+    """Runs that wait for a short time and for a long one, to expire and to be tried again; and a key."""
+
+    def __init__(self, admin: Client) -> None:
+        self.admin = admin
+        self.fails = admin.script("raise SystemExit(1)", "fails")
+        self.script = admin.script("print(1)", "waits")
+        self.began = time.monotonic()
+        self.retried_soon, self.retried_later = self.retry(SHORT_S), self.retry(LONG_S)
+        self.blocker = hold_the_place(admin)
+        self.hurried = admin.submit(self.script, expires_in_s=SHORT_S)["id"]
+        self.patient = admin.submit(self.script, expires_in_s=LONG_S)["id"]
+        self.by_key = self.with_key()
+        self.markers: list[str] = []
+
+    def retry(self, delay_s: float) -> str:
+        run = self.admin.submit(self.fails, retry={"max_attempts": 2, "jitter": 0, "delay_s": delay_s})["id"]
+        self.admin.wait(run, "retrying", "scheduled")
+        return run
+
+    def with_key(self) -> str:
+        options = {"headers": {"Idempotency-Key": "once"}, "json": {}}
+        return self.admin.post(f"/scripts/{self.script}/runs", **options).json()["id"]
+
+    def until_the_short_waits_are_over(self) -> None:
+        time.sleep(max(0.0, self.began + 2 * SHORT_S - time.monotonic()))  # the time is what is tried
+
+    def check(self, admin: Client, clock: FakeClock) -> None:
+        """Short waits were over when the server began: before those that began after it."""
+        self.admin = admin
+        self.markers.append(admin.submit(self.script, expires_in_s=1)["id"])
+        marked = admin.wait(self.markers[-1])
+        assert marked["state"] == "expired"
+        shown = datetime.fromisoformat(marked["queued_at"]) - datetime.now().astimezone()
+        assert abs(shown - clock.ahead) < timedelta(minutes=10)  # the server does see the jumps
+        assert told(admin, "run.expired") == [self.hurried, *self.markers]
+        seqs = {(event["name"], event["subject"]): event["seq"] for event in every(admin, "/events/history")}
+        due, marker = ("run.attempt_due", self.retried_soon), ("run.expired", self.markers[0])
+        assert seqs[due] < seqs[marker]
+        assert admin.run(self.patient)["state"] == "queued"
+        later = admin.run(self.retried_later)
+        assert (later["attempt"], later["retrying"], later["finished_at"]) == (1, True, None)
+        assert self.with_key() == self.by_key
+
+    def finish(self) -> None:
+        self.admin.post(f"/runs/{self.blocker}/cancel")
+        for run in (self.patient, self.by_key):
+            assert self.admin.wait(run)["state"] == "succeeded"
+        assert self.admin.wait(self.retried_soon)["attempt"] == 2
+        assert told(self.admin, "run.started").count(self.by_key) == 1
 
 
 class TestLoad:

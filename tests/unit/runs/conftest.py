@@ -16,6 +16,7 @@ from automa.events.models import EventRow
 from automa.runs import dispatch, repository
 from automa.runs.attempts import Environments
 from automa.runs.choice import Runners
+from automa.runs.clock import SteadyClock
 from automa.runs.dispatch import Dispatcher
 from automa.runs.models import RunRow
 from automa.runs.queue import Bounds, rank_of
@@ -128,6 +129,7 @@ class Bench:
         changes: Changes | None = None,
         bounds: Bounds | None = None,
         environments: Environments | None = None,
+        clock: SteadyClock | None = None,
     ) -> None:
         found = RunnerDescriptor("fake", lambda _: self.runner), PluginContext("fake", None, self.home.path)
         made = Dispatcher(
@@ -138,6 +140,7 @@ class Bench:
             AnyTree(),
             bounds or Bounds(slots),
             environments=environments,
+            clock=clock,
         )
         self.dispatchers.append(made)
         await made.start()

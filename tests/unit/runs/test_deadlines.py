@@ -13,7 +13,8 @@ import pytest
 from automa.audit.change import Change
 from automa.errors import Unavailable
 from automa.runs import repository
-from automa.runs.queue import Bounds
+from automa.runs.clock import SteadyClock
+from automa.runs.queue import Bounds, rank_of
 from automa.sdk.actors import Actor
 from automa.sdk.attempts import EXIT, SUPERVISOR, claim, write_atomically
 from automa.sdk.runs import NO_SECRETS, Outcome, RunSpec, RunState
@@ -31,9 +32,9 @@ async def attempts(bench: Any, run_id: str) -> list[tuple[int, str]]:
         return [(row.number, row.state) for row in await repository.attempts(session, run_id)]
 
 
-async def waiting_run(bench: Any, retry: Mapping[str, Any] = LATER) -> str:
+async def waiting_run(bench: Any, retry: Mapping[str, Any] = LATER, **options: Any) -> str:
     """A run whose first attempt has failed, with a dispatcher that waits for the second."""
-    await bench.start()
+    await bench.start(**options)
     (run_id,) = await bench.submit(retry=retry)
     await bench.runner.until_started(1)
     bench.runner.executions[run_id].end(FAILED)
@@ -126,6 +127,52 @@ class TestRestart:
         await bench.queue(state=SCHEDULED, retry=retry, due_at=far)
         await bench.start()
         await bench.runner.until_started(1)
+
+
+class TestWhereTheWallClockWasSet:
+    """`queued_at`, `expires_at` and `next_attempt_at` are what it showed; they are told, but not gone by."""
+
+    @pytest.mark.parametrize("priority", [0, 7])
+    async def test_who_has_not_waited_long_does_not_expire(self, bench: Any, priority: int) -> None:
+        now = utc_now()
+        times = {"queued_at": now - timedelta(days=1), "expires_at": now - timedelta(hours=23)}
+        (run_id,) = await bench.queue(**times, priority=priority, rank=rank_of(now, priority))
+        await bench.start()
+        assert await bench.runner.until_started(1) == [run_id]
+
+    @pytest.mark.parametrize("priority", [0, 7])
+    async def test_who_has_waited_for_the_whole_time_expires(self, bench: Any, priority: int) -> None:
+        now = utc_now()
+        times = {"queued_at": now + timedelta(hours=3), "expires_at": now + timedelta(hours=4)}
+        rank = rank_of(now - timedelta(hours=2), priority)
+        (run_id,) = await bench.queue(**times, priority=priority, rank=rank)
+        await bench.start()
+        assert (await bench.until(run_id)).state == "expired"
+
+    async def test_an_attempt_that_is_due_begins(self, bench: Any) -> None:
+        now = utc_now()
+        times = {"due_at": now - timedelta(seconds=1), "next_attempt_at": now + timedelta(hours=3)}
+        await bench.queue(state=SCHEDULED, retry=LATER, **times)
+        await bench.start()
+        await bench.runner.until_started(1)
+
+    async def test_one_that_is_not_due_waits(self, bench: Any) -> None:
+        now = utc_now()
+        times = {"due_at": now + timedelta(seconds=500), "next_attempt_at": now - timedelta(hours=23)}
+        (waiting,) = await bench.queue(state=SCHEDULED, retry=LATER, **times)
+        await bench.start()
+        (other,) = await bench.submit()
+        assert await bench.runner.until_started(1) == [other]
+        assert (await bench.read(waiting)).state == "scheduled"
+
+    async def test_the_row_keeps_when_the_next_attempt_is_due_by_the_clock_that_goes_on(
+        self, bench: Any
+    ) -> None:
+        ahead = timedelta(days=2)
+        clock = SteadyClock(wall=lambda: (utc_now() + ahead).timestamp())
+        run_id = await waiting_run(bench, clock=clock)
+        row = await bench.read(run_id)
+        assert timedelta(seconds=-60) < row.due_at - row.next_attempt_at - ahead < timedelta(seconds=60)
 
 
 class TestExpiry:
