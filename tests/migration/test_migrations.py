@@ -4,12 +4,13 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import CheckConstraint, Connection, inspect, text
+from sqlalchemy import CheckConstraint, Connection, MetaData, Table, inspect, text
 
 from automa import config
 from automa.errors import ConfigError
@@ -108,6 +109,39 @@ class TestDowngrade:
         assert await on(empty, tables) == {VERSION_TABLE}
         assert await migrate(empty) is True
         assert await on(empty, differences) == []
+
+
+class TestClocks:
+    async def test_runs_that_wait_for_their_next_attempt_keep_when_it_is(self, empty: Storage) -> None:
+        from alembic import command
+
+        await migrate(empty)
+        await on(empty, lambda connection: command.downgrade(alembic_config(connection), "packs"))
+        await on(empty, _add_waiting_runs)
+        await migrate(empty)
+        rows = await on(empty, lambda connection: connection.execute(text(_DUE)).all())
+        (queued, scheduled) = rows
+        assert (queued.due_at, scheduled.due_at is not None) == (None, True)
+        assert scheduled.due_at == scheduled.next_attempt_at
+
+
+_DUE = "SELECT state, due_at, next_attempt_at FROM runs ORDER BY state"
+
+
+def _add_waiting_runs(connection: Connection) -> None:
+    """As the release before wrote them, as far as it matters."""
+    _add(connection, "users", id="ada", role="user")
+    for state, at in (("queued", None), ("scheduled", datetime(2026, 1, 1, tzinfo=UTC))):
+        _add(connection, "runs", id=state, state=state, next_attempt_at=at, owner_id="ada")
+
+
+def _add(connection: Connection, name: str, **values: Any) -> None:
+    """A row with these values, and any others that it must have."""
+    table = Table(name, MetaData(), autoload_with=connection, resolve_fks=False)
+    some: dict[type, Any] = {str: "x", int: 0, bool: False, object: {}, dict: {}, float: 0.0}
+    some[datetime] = datetime(2026, 1, 1, tzinfo=UTC)
+    needed = {column.name: some[column.type.python_type] for column in table.columns if not column.nullable}
+    connection.execute(table.insert().values({**needed, **values}))
 
 
 class TestNewerDatabase:
