@@ -48,15 +48,15 @@ class Init:
         Returns its number out here, and where to tell it.
         """
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        socket.send_fds(self.control, [b"fork"], [its.fileno(), *output])
-        its.close()
-        ours.settimeout(_ANSWER_S)
-        _, ancillary, _, _ = ours.recvmsg(_MESSAGE_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))
-        for level, kind, data in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
-                return _CREDENTIALS.unpack(data)[0], ours
-        raise ProcessLookupError("the sandbox that is to be prepared has ended")
+        try:
+            with its:
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+                ours.settimeout(_ANSWER_S)
+                socket.send_fds(self.control, [b"fork"], [its.fileno(), *output])
+            return _sender(ours), ours
+        except OSError:
+            ours.close()
+            raise
 
     def hear(self) -> Told | None:
         """How a run has ended, if that has been told."""
@@ -96,3 +96,12 @@ class Init:
             self.group.add(self.pid)
         if before is not None:
             before.remove()
+
+
+def _sender(connection: socket.socket) -> int:
+    """Who sends the next message: the kernel tells its number. Raises OSError."""
+    _, ancillary, _, _ = connection.recvmsg(_MESSAGE_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+            return _CREDENTIALS.unpack(data)[0]
+    raise ProcessLookupError("the sandbox that is to be prepared has ended")

@@ -74,14 +74,18 @@ class Seat:
 
 def take_seat(init: Init) -> Seat:
     """Have a process prepared. Raises OSError."""
-    stdout, stderr, frames = output_pipe(), output_pipe(), os.pipe()
+    (stdout, _), (stderr, _), (frames, _) = pipes = output_pipe(), output_pipe(), os.pipe()
     try:
-        process, orders = init.fork([stdout[1], stderr[1], frames[1]])
+        process, orders = init.fork([its for _, its in pipes])
+        mounts = os.open(f"/proc/{process}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        for ours, _ in pipes:
+            os.close(ours)
+        raise
     finally:
-        for _, end in (stdout, stderr, frames):
-            os.close(end)
-    mounts = os.open(f"/proc/{process}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    return Seat(init, process, mounts, orders, stdout[0], stderr[0], frames[0])
+        for _, its in pipes:
+            os.close(its)
+    return Seat(init, process, mounts, orders, stdout, stderr, frames)
 
 
 def fits(spec: RunSpec) -> bool:
