@@ -56,7 +56,7 @@ class Gathering(InPlace):
         self.pending = False
         self._tokens = float(AT_ONCE)
         self._last = monotonic()
-        self._has_thread = self._is_known = False
+        self._has_thread = self._is_known = self._is_over = False
 
     def _end_line(self) -> None:
         now = monotonic()
@@ -94,8 +94,10 @@ class Gathering(InPlace):
         if self._is_known:
             return
         self._is_known = True
-        import os  # by now it costs nothing that counts
+        import atexit  # by now these cost nothing that counts
+        import os
 
+        atexit.register(self._end)
         self._exit = os._exit
         os._exit = self._leave
         os.register_at_fork(
@@ -114,7 +116,15 @@ class Gathering(InPlace):
             self._wake.acquire()
             sleep(GATHER_S)
             with self._flushing:
-                self._go_on_line_by_line()
+                if not self._is_over:
+                    self._go_on_line_by_line()
+
+    def _end(self) -> None:
+        """The thread writes no more: an interpreter that ends does not wait for it, but gives up."""
+        with self._flushing:
+            self._is_over = True
+            self._go_on_line_by_line()
+            self.flush = self.buffer.flush
 
     def _go_on_line_by_line(self) -> None:
         self.pending, self.flush = False, self._end_line  # first: who prints meanwhile asks again
