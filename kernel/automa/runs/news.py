@@ -1,7 +1,7 @@
 """What the dispatcher has to write down about runs: each piece knows its own change of state.
 
 `move` is that change, or None where the database is to be asked first. `write` tells of it in the audit and
-in events, `moved` being whether it was made, and returns whether the attempt, or the run, is over with that.
+in events, if it was `made`, and returns whether the attempt, or the run, is over with that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,8 +40,8 @@ class Started:
         values = {"state": RunState.RUNNING, "started_at": self.at}
         return Move(self.run_id, self.attempt, (RunState.STARTING,), values)
 
-    async def write(self, change: Change, moved: bool) -> bool:
-        if moved:
+    async def write(self, change: Change, made: Move | None) -> bool:
+        if made is not None:
             change.emit("run.started", self.run_id, owner_id=self.owner_id)
         return False
 
@@ -63,9 +63,9 @@ class Ended:
     def move(self) -> Move | None:
         return None if self.wait_s is not None else self._move(self.outcome.state, self._values())
 
-    async def write(self, change: Change, moved: bool) -> bool:
-        if moved:
-            self._tell(change, self.outcome.state, self._values())
+    async def write(self, change: Change, made: Move | None) -> bool:
+        if made is not None:
+            self._tell(change, self.outcome.state, made.values)
             return True
         values = self._values()
         if await self._wait(change, values):
@@ -151,10 +151,10 @@ class Requeued:
     def move(self) -> Move | None:
         return None
 
-    async def write(self, change: Change, moved: bool) -> bool:
+    async def write(self, change: Change, made: Move | None) -> bool:
         if await repository.is_to_be_cancelled(change.session, self.run_id):
             over = Ended(self.run_id, self.owner_id, self.attempt, cancelled_before_start())
-            return await over.write(change, moved)
+            return await over.write(change, made)
         values = {"state": RunState.QUEUED, "starting_at": None}
         back = Move(self.run_id, self.attempt, (RunState.STARTING,), values)
         if (await repository.move(change.session, [back]))[0]:
@@ -184,8 +184,8 @@ class Due:
         values |= {"state": RunState.QUEUED, "attempt": self.attempt + 1}
         return Move(self.run_id, self.attempt, (RunState.SCHEDULED,), values)
 
-    async def write(self, change: Change, moved: bool) -> bool:
-        if moved:
+    async def write(self, change: Change, made: Move | None) -> bool:
+        if made is not None:
             change.emit("run.attempt_due", self.run_id, owner_id=self.owner_id, attempt=self.attempt + 1)
         return False
 
@@ -201,11 +201,11 @@ class Expired:
         values = {"state": RunState.EXPIRED, "finished_at": utc_now(), "reason": EXPIRED}
         return Move(self.run_id, 1, (RunState.QUEUED,), values)
 
-    async def write(self, change: Change, moved: bool) -> bool:
-        if moved:
+    async def write(self, change: Change, made: Move | None) -> bool:
+        if made is not None:
             change.audit("run.expire", "run", self.run_id)
             change.emit("run.expired", self.run_id, owner_id=self.owner_id, reason=EXPIRED)
-        return moved
+        return made is not None
 
 
 News = Started | Ended | Requeued | Due | Expired
@@ -218,8 +218,8 @@ async def write_down(change: Change, news: Sequence[News]) -> set[str]:
     for _, pieces in groupby(told, key=lambda piece: piece[1] is None):
         items, moves = zip(*pieces, strict=True)
         moved = await repository.move(change.session, [move for move in moves if move is not None])
-        for item, was_moved in zip(items, moved or (False,) * len(items), strict=True):
-            if await item.write(change, was_moved):
+        for item, move, was_moved in zip(items, moves, moved or (False,) * len(items), strict=True):
+            if await item.write(change, move if was_moved else None):
                 over.add(item.run_id)
     return over
 
