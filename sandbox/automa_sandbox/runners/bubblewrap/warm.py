@@ -55,7 +55,7 @@ class Seat:
             os.fchown(end, uid, uid)  # or the script could not open /dev/stdout and /dev/stderr
         orders = _orders(spec, secrets, uid, group is not None, extra)
         config = file_with(marshal.dumps(orders, 2))
-        with suppress(OSError):  # an init that has ended shows in other ways
+        with suppress(OSError):  # a process that has ended shows in other ways
             socket.send_fds(self.orders, [b"go"], [config])
         os.close(config)
 
@@ -171,12 +171,14 @@ class WarmSandbox(Followed):
     def enforcement(self) -> dict[str, Enforcement]:
         return self._machine.enforcement(self._group)
 
-    def _heard(self, _: int) -> None:
+    def _heard(self, descriptor: int) -> None:
         # Init tells of the end of a run when every process of it is gone.
         self._told = self._seat.init.hear()
-        if self._told is not None:
-            self.is_alive = False
-            self.status = self._told.status
+        if self._told is None:  # it has ended itself: its handle tells when everything has
+            self.loop.drop(descriptor)
+            return
+        self.is_alive = False
+        self.status = self._told.status
 
     def _ended(self, _: int) -> None:
         # Linux tells of the end of a PID name space's init when every process in it is gone.
