@@ -18,11 +18,11 @@ def resource_limits(limits: Limits, *, count_by_user: bool, memory_by_cgroup: bo
     return [(kind, _at_most(kind, value)) for kind, value in found]
 
 
-def limit_this_process(limits: Limits, *, count_by_user: bool, memory_by_cgroup: bool) -> None:
-    """Set the resource limits that the sandbox inherits. Called just before bubblewrap is started."""
+def limit_process(pid: int, limits: Limits, *, count_by_user: bool, memory_by_cgroup: bool) -> None:
+    """Set what a sandbox's first process, or this one (0), hands down to all others. Raises OSError."""
     found = resource_limits(limits, count_by_user=count_by_user, memory_by_cgroup=memory_by_cgroup)
     for kind, value in found:
-        resource.setrlimit(kind, (value, value))
+        resource.prlimit(pid, kind, (value, value))
 
 
 def _at_most(kind: int, value: int) -> int:

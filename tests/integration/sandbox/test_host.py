@@ -16,12 +16,18 @@ from automa.sdk.errors import SandboxUnavailable
 from automa.sdk.runs import Limits, MiB, Mount, RunState
 from automa_sandbox.processes import descendants
 from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner, bwrap_candidates
+from automa_sandbox.settings import SandboxSettings
 from support.lab import Ended, Lab, Started, read_log
 
 
 @pytest.fixture
-async def runner(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BubblewrapRunner]:
-    made = BubblewrapRunner(tmp_path_factory.mktemp("data"))
+def is_warm() -> bool:
+    return True
+
+
+@pytest.fixture
+async def runner(tmp_path_factory: pytest.TempPathFactory, is_warm: bool) -> AsyncIterator[BubblewrapRunner]:
+    made = BubblewrapRunner(tmp_path_factory.mktemp("data"), settings=SandboxSettings(warm=is_warm))
     yield made
     await made.close()
 
@@ -93,6 +99,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
 class TestAShimThatServesAgain:
     """One that has seen a run to its end gets another: a fork less for each."""
 
@@ -147,6 +154,51 @@ class TestAShimThatServesAgain:
         await until(lambda: sum(attempts.start_time_of(shim) is not None for shim in shims) <= 2)
 
 
+class TestABubblewrapThatWaits:
+    """It is started before there is a run, and told of that one last."""
+
+    @pytest.fixture
+    def is_warm(self) -> bool:
+        return False
+
+    async def waiting(self, runner: BubblewrapRunner) -> dict[int, int]:
+        """Each by its shim, once all have been started."""
+        found: dict[int, int] = {}
+        host = await runner.host_pid()
+
+        def all_wait() -> bool:
+            shims = [one for one in descendants(host) if parent_of(one) == host]
+            pairs = [(shim, one) for shim in shims for one in descendants(shim)]
+            found.clear()
+            found.update(pair for pair in pairs if name_of(pair[1]) == "bwrap")
+            return len(found) == len(shims) == SandboxSettings().spares
+
+        await until(all_wait)
+        return found
+
+    async def test_it_dies_with_its_shim_and_is_no_sandbox_by_then(
+        self, runner: BubblewrapRunner, lab: Lab
+    ) -> None:
+        await lab.run("print(1)")
+        for shim, bwrap in (await self.waiting(runner)).items():
+            assert descendants(bwrap) == []
+            os.kill(shim, signal.SIGKILL)
+        await until(lambda: not any(name_of(one) == "bwrap" for one in descendants(os.getpid())))
+        assert (await lab.run("print(2)")).out == "2\n"
+
+    async def test_one_that_has_died_fails_its_run_which_tells_so_and_no_other(
+        self, runner: BubblewrapRunner, lab: Lab
+    ) -> None:
+        await lab.run("print(1)")
+        waiting = await self.waiting(runner)
+        for bwrap in waiting.values():
+            os.kill(bwrap, signal.SIGKILL)
+        failed = [await lab.run("print(2)") for _ in waiting]
+        assert {one.state for one in failed} == {RunState.START_FAILED}
+        assert {one.outcome.reason for one in failed} != {None}
+        assert (await lab.run("print(3)")).out == "3\n"
+
+
 LEAVE_BEHIND = """
 import os, signal, time
 read, write = os.pipe()
@@ -180,6 +232,12 @@ def sleeps(seconds: str) -> list[int]:
             if path.read_bytes() == f"sleep\0{seconds}\0".encode():
                 found.append(int(path.parent.name))
     return found
+
+
+def name_of(pid: int) -> str:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
 
 
 def parent_of(pid: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 from automa.sdk.runs import Mount, Network, RunSpec
 from automa_sandbox.interpreter import Interpreter
 from automa_sandbox.runners.bubblewrap import options as bubblewrap
-from automa_sandbox.runners.bubblewrap.options import Plan, arguments, bind_read_only, make_plan
+from automa_sandbox.runners.bubblewrap.options import Plan, bind_read_only, make_plan
 
 
 @pytest.fixture(params=[True, False], ids=["root", "user"])
@@ -22,8 +22,9 @@ def spec(**fields: Any) -> RunSpec:
     return RunSpec("run", 1, Path("/data/attempt"), entry="main.py", call_main=True, params={}, **given)
 
 
-def options_of(plan: Plan) -> list[str]:
-    data = arguments(plan, spec())
+def options_of(plan: Plan, **fields: Any) -> list[str]:
+    """All that bubblewrap reads for one run, in the order in which it does."""
+    data = bubblewrap.opening(plan) + bubblewrap.of_run(plan, spec(**fields)) + bubblewrap.closing()
     assert data.endswith(b"\0")
     return data.decode().split("\0")[:-1]
 
@@ -49,7 +50,7 @@ class TestArguments:
         assert not {"--dev-bind", "--bind-try", "--share-net"} & set(options)
 
     def test_only_who_shares_the_host_s_network_learns_how_names_are_looked_up(self, plan: Plan) -> None:
-        shared = arguments(plan, spec(network=Network("host"))).decode().split("\0")
+        shared = options_of(plan, network=Network("host"))
         assert has(shared, "--share-net", "--ro-bind-try", "/etc/resolv.conf", "/.resolv.conf")
         assert "/.resolv.conf" not in options_of(plan)
 
@@ -58,18 +59,25 @@ class TestArguments:
         assert options.index("--remount-ro") > max(at for at, one in enumerate(options) if one == "--ro-bind")
 
     def test_strange_file_names_pass(self, plan: Plan) -> None:
-        data = arguments(plan, spec(app_dir=Path("/data/ä\n\udcff b")))
+        data = bubblewrap.of_run(plan, spec(app_dir=Path("/data/ä\n\udcff b")))
         assert "/data/ä\n".encode() + b"\xff b" in data.split(b"\0")
 
     def test_what_is_mounted_is_writable_only_where_it_says_so(self, plan: Plan) -> None:
         mounts = (Mount(Path("/srv/in"), "/data/in"), Mount(Path("/srv/out"), "/data/out", writable=True))
-        options = arguments(plan, spec(mounts=mounts)).decode().split("\0")
+        options = options_of(plan, mounts=mounts)
         assert has(options, "--ro-bind", "/srv/in", "/data/in")
         assert has(options, "--bind", "/srv/out", "/data/out")
 
     def test_the_network_is_shared_only_when_it_is_asked_for(self, plan: Plan) -> None:
-        assert b"--share-net" not in arguments(plan, spec(network=Network("allow", ("example.org:443",))))
-        assert b"--share-net" in arguments(plan, spec(network=Network("host")))
+        assert "--share-net" not in options_of(plan, network=Network("allow", ("example.org:443",)))
+        assert "--share-net" in options_of(plan, network=Network("host"))
+
+    def test_what_is_the_same_for_all_runs_isolates_by_itself(self, plan: Plan) -> None:
+        """A bubblewrap that is cut off from the options of its run has made nothing weaker."""
+        data = bubblewrap.opening(plan) + bubblewrap.closing()
+        alone = data.decode().split("\0")
+        assert has(alone, "--cap-drop", "ALL")
+        assert {"--unshare-pid", "--unshare-net", "--seccomp", "--block-fd", "--remount-ro"} <= set(alone)
 
 
 def test_parents_of_a_private_folder_can_be_passed() -> None:
@@ -80,5 +88,6 @@ def test_parents_of_a_private_folder_can_be_passed() -> None:
 
 
 def test_the_command_line_tells_nothing_of_the_run(plan: Plan) -> None:
-    assert bubblewrap.command(plan)[:4] == ["bwrap", "--args", "5", "--"]
+    command = bubblewrap.command(plan)
+    assert command[: command.index("--")] == ["bwrap", "--args", "5", "--args", "6", "--args", "7"]
     assert bubblewrap.command(plan)[-1] == "/automa/main.pyc"

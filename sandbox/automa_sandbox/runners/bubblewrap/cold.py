@@ -4,10 +4,12 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
-from automa.sdk.runs import NO_SECRETS, Enforcement, RunSpec, Usage
+from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
 from automa_sandbox.egress.gate import Gate, open_gate, write_hosts
 from automa_sandbox.grouped import Grouped
+from automa_sandbox.limits import limit_process
 from automa_sandbox.loop import Loop
 from automa_sandbox.runners.bubblewrap.launch import Stage
 from automa_sandbox.runners.bubblewrap.machine import Machine
@@ -29,7 +31,6 @@ class ColdSandbox(Grouped):
         self._stage = stage
         self._secrets = secrets
         self._tree = Tree(self.loop, stage.pid)
-        self._info = b""
 
     @property
     def is_alive(self) -> bool:
@@ -48,11 +49,13 @@ class ColdSandbox(Grouped):
         return self._tree.status
 
     def start(self, spec: RunSpec) -> None:
-        self._stage.launch(self._machine.plan, spec, self._secrets, write_hosts(spec))
-        if spec.network.mode == "allow":
-            self._await_init(spec)
+        plan = self._machine.plan
+        self._stage.launch(plan, spec, self._secrets, write_hosts(spec))
+        if (init := self._await_init()) is not None:
+            self._limit(init, spec.limits)
+            if spec.network.mode == "allow":
+                self.gate = open_gate(spec, init, as_root=plan.as_root)
         self._stage.release()
-        self.loop.add(self._stage.info, self._read_info)
 
     def terminate(self) -> None:
         self._tree.terminate()
@@ -75,21 +78,25 @@ class ColdSandbox(Grouped):
     def enforcement(self) -> dict[str, Enforcement]:
         return self._machine.enforcement(self._group)
 
-    def _await_init(self, spec: RunSpec) -> None:
-        """Its network is there once bubblewrap tells of its init; the script is held meanwhile."""
-        while self._tree.init is None and (data := os.read(self._stage.info, 4096)):
-            self._take_info(data)
-        if self._tree.init is not None:
-            self.gate = open_gate(spec, self._tree.init, as_root=self._machine.plan.as_root)
+    def _await_init(self) -> int | None:
+        """The sandbox's first process, which bubblewrap tells of while that prepares it and is held there.
 
-    def _read_info(self, descriptor: int) -> None:
-        """bubblewrap tells which process is the sandbox's init, in pieces of JSON."""
-        data = os.read(descriptor, 4096)
-        if not data:
-            self.loop.drop(descriptor)
-        self._take_info(data)
+        None if bubblewrap has ended: why shows on its stderr.
+        """
+        told = b""
+        while b"}" not in told:  # pieces of JSON
+            piece = os.read(self._stage.info, 4096)
+            if not piece:
+                break
+            told += piece
+        os.close(self._stage.info)
+        if b"}" in told:
+            self._tree.found_init(int(json.loads(told)["child-pid"]))
+        return self._tree.init
 
-    def _take_info(self, data: bytes) -> None:
-        self._info += data
-        if self._tree.init is None and b"}" in self._info:
-            self._tree.found_init(int(json.loads(self._info)["child-pid"]))
+    def _limit(self, init: int, limits: Limits) -> None:
+        """What each process may use by itself; all of them come from this one."""
+        has_group = self._group is not None
+        by_user = self._machine.plan.as_root and not has_group
+        with suppress(ProcessLookupError):
+            limit_process(init, limits, count_by_user=by_user, memory_by_cgroup=has_group)

@@ -29,7 +29,7 @@ _ZYGOTE_CAPS = (
 
 # The descriptors that bubblewrap inherits. The first five stay open in the sandbox.
 STDIN_FD, STDOUT_FD, STDERR_FD, CONFIG_FD, FRAMES_FD = range(5)
-ARGS_FD, SECCOMP_FD, INFO_FD, PASSWD_FD, GROUP_FD, HOLD_FD = range(5, 11)
+OPENING_FD, RUN_FD, CLOSING_FD, SECCOMP_FD, INFO_FD, PASSWD_FD, GROUP_FD, HOLD_FD = range(5, 13)
 
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _NAMESPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
@@ -76,31 +76,40 @@ def make_plan(bwrap: str, interpreter: Interpreter, folder: Path, etc: Path, as_
     return Plan(bwrap, interpreter, as_root, scratch, tuple(system), tuple(tail))
 
 
-def arguments(plan: Plan, spec: RunSpec, extra: Iterable[tuple[Path, str]] = ()) -> bytes:
-    """The options of one run, as bubblewrap reads them from a descriptor.
+def opening(plan: Plan) -> bytes:
+    """The options that every run has, as bubblewrap reads them from a descriptor."""
+    return _listed([*plan.head, *(_scratch_of_shim(plan.scratch) if plan.as_root else ()), *plan.tail])
+
+
+def of_run(plan: Plan, spec: RunSpec, extra: Iterable[tuple[Path, str]] = ()) -> bytes:
+    """Those that only this run has.
 
     `extra`: files of the host that the runner shows besides what the spec asks for, and where.
     """
-    options = [
-        *plan.head,
+    return _listed([
         *(_HOST_NETWORK if spec.network.mode == "host" else ()),
-        *(_scratch_of_shim(plan.scratch) if plan.as_root else _scratch_of_bubblewrap(spec.limits.disk_bytes)),
-        *plan.tail,
+        *(() if plan.as_root else _scratch_of_bubblewrap(spec.limits.disk_bytes)),
         *bind_read_only(str(spec.app_dir), APP),
         *(bind_read_only(str(spec.environment), ENVIRONMENT) if spec.environment is not None else ()),
         *(option for mount in spec.mounts for option in _bind(mount)),
         *(option for source, place in extra for option in ("--ro-bind", str(source), place)),
+    ])  # fmt: skip
+
+
+def closing() -> bytes:
+    """What comes last: until the options of its run are there, bubblewrap waits for them."""
+    return _listed([
         "--perms", "0444", "--file", str(PASSWD_FD), PASSWD,
         "--perms", "0444", "--file", str(GROUP_FD), GROUP,
         # As an ordinary user the script owns what bubblewrap made: nothing of it stays writable.
         "--remount-ro", "/dev", "--remount-ro", "/",
         "--seccomp", str(SECCOMP_FD), "--info-fd", str(INFO_FD), "--block-fd", str(HOLD_FD),
-    ]  # fmt: skip
-    return b"".join(option.encode("utf-8", "surrogateescape") + b"\0" for option in options)
+    ])  # fmt: skip
 
 
 def command(plan: Plan) -> list[str]:
-    return ["bwrap", "--args", str(ARGS_FD), "--", *_interpreter(plan, "main")]
+    given = ("--args", str(OPENING_FD), "--args", str(RUN_FD), "--args", str(CLOSING_FD))
+    return ["bwrap", *given, "--", *_interpreter(plan, "main")]
 
 
 def template(plan: Plan) -> list[str]:
@@ -118,6 +127,10 @@ def template(plan: Plan) -> list[str]:
         "--remount-ro", "/dev", "--remount-ro", "/",
         "--", *_interpreter(plan, "zygote"),
     ]  # fmt: skip
+
+
+def _listed(options: Iterable[str]) -> bytes:
+    return b"".join(option.encode("utf-8", "surrogateescape") + b"\0" for option in options)
 
 
 def _interpreter(plan: Plan, program: str) -> list[str]:

@@ -46,11 +46,10 @@ class Stand:
             self._init.end()
 
     def clear_away(self) -> bool:
-        """A sandbox that was not forked from here leaves no trace of its run, unless it had a proxy."""
-        if not isinstance(self._sandbox, WarmSandbox):
-            return False
-        self._sandbox.clear_away()
-        return self._sandbox.gate is None
+        """Nothing of a sandbox stays in this process, unless it had a proxy."""
+        if isinstance(self._sandbox, WarmSandbox):
+            self._sandbox.clear_away()
+        return self._sandbox is not None and self._sandbox.gate is None
 
     def _make_sandbox(self, spec: RunSpec, secrets: Mapping[str, str]) -> Sandbox:
         if self._failure is not None:

@@ -15,7 +15,7 @@ from automa_sandbox.cgroups import Group
 from automa_sandbox.descriptors import arrange
 from automa_sandbox.guest_config import guest_config
 from automa_sandbox.inside import APP, HARNESS
-from automa_sandbox.limits import limit_this_process
+from automa_sandbox.limits import limit_process
 from automa_sandbox.runners.wasm import walls
 from automa_sandbox.runners.wasm.machine import Machine
 from automa_sandbox.users import random_uid
@@ -67,7 +67,7 @@ def _build_walls(machine: Machine, spec: RunSpec, group: Group | None) -> None:
     walls.leave_namespaces(as_root=machine.as_root)
     own = (Mount(machine.library, _LIBRARY), Mount(machine.harness, HARNESS), Mount(spec.app_dir, APP))
     walls.build_root(machine.root, (*own, *spec.mounts), spec.limits, uid)
-    limit_this_process(spec.limits, count_by_user=False, memory_by_cgroup=True)
+    limit_process(0, spec.limits, count_by_user=False, memory_by_cgroup=True)
     walls.give_up_privileges(uid, machine.seccomp, as_root=machine.as_root)
 
 
