@@ -4,6 +4,7 @@ bubblewrap is started before there is a run, and waits for the last of its optio
 """
 
 import ctypes
+import fcntl
 import os
 import signal
 from collections.abc import Iterable, Mapping
@@ -139,13 +140,15 @@ def _become_bubblewrap(
     plan: Plan, inherited: dict[int, int], group: Group | None, root: int | None, shim: int
 ) -> NoReturn:
     try:
+        if root is not None:  # out of the way of what is arranged
+            root = fcntl.fcntl(root, fcntl.F_DUPFD_CLOEXEC, 2 * len(inherited))
+        arrange(inherited)
         _die_with(shim)
         if group is not None:
             group.join()
         if root is not None:
             _leave_mount_namespace()
             scratch.attach(root, plan.scratch)
-        arrange(inherited)
         _execute(plan.bwrap, options.command(plan))
     except BaseException as error:
         os.write(options.STDERR_FD, f"the sandbox could not be prepared: {error}\n".encode())
