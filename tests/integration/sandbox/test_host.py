@@ -167,11 +167,13 @@ class TestABubblewrapThatWaits:
         host = await runner.host_pid()
 
         def all_wait() -> bool:
-            shims = [one for one in descendants(host) if parent_of(one) == host]
-            pairs = [(shim, one) for shim in shims for one in descendants(shim)]
             found.clear()
-            found.update(pair for pair in pairs if name_of(pair[1]) == "bwrap")
-            return len(found) == len(shims) == SandboxSettings().spares
+            with suppress(FileNotFoundError, ProcessLookupError):  # one has just gone: look again
+                shims = [one for one in descendants(host) if parent_of(one) == host]
+                pairs = [(shim, one) for shim in shims for one in descendants(shim)]
+                found.update(pair for pair in pairs if name_of(pair[1]) == "bwrap")
+                return len(found) == len(shims) == SandboxSettings().spares
+            return False
 
         await until(all_wait)
         return found
