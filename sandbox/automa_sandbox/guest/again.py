@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _KILL = 9
+_ALL = 0x40000000
+"""Also children whose end was to be told by another signal than SIGCHLD (`__WALL`)."""
 
 
 class Keeper:
@@ -65,9 +67,9 @@ class Account:
         self._script = script
 
     def reap(self) -> None:
-        """Whoever has ended."""
+        """Whoever has ended; not for longer than it takes to hear of the script, as others may go on."""
         with suppress(ChildProcessError):
-            while self._wait(os.WNOHANG):
+            while not self.is_over and self._wait(os.WNOHANG):
                 pass
 
     def end_the_rest(self) -> None:
@@ -79,10 +81,10 @@ class Account:
                     self._wait(0)
 
     def _wait(self, options: int) -> bool:
-        pid, status, used = os.wait4(-1, options)
+        pid, status, used = os.wait4(-1, options | _ALL)
         if not pid:
             return False
-        if pid == self._script:
+        if pid == self._script and not self.is_over:  # its number may be another's by now
             self.is_over, self.status = True, status
         self.user_s += used.ru_utime
         self.system_s += used.ru_stime

@@ -135,7 +135,6 @@ def _answer(
 def _be_init(shim: _socket.socket, seccomp: bytes, before: "dict[str, ModuleType]") -> "NoReturn":
     """It keeps its privileges, to make the next sandbox, and shows itself to no script."""
     try:
-        os.setsid()  # a signal to a script's process group reaches nobody outside
         first.hide()
         keeper = again.Keeper(shim)
         while True:
@@ -158,6 +157,7 @@ def _be_script(
     orders: _socket.socket, output: "list[int]", seccomp: bytes, before: "dict[str, ModuleType]"
 ) -> None:
     try:
+        os.setsid()  # its group is signalled, and its session scheduled, as it likes: init is in neither
         first.call("unshare", _NEW)
         orders.send(b"here")
         _prepare()
@@ -248,6 +248,9 @@ def _give_up_privileges(uid: int, seccomp: bytes) -> None:
 
 def _become_script(config: "dict[str, Any]", output: "list[int]", before: "dict[str, ModuleType]") -> None:
     first.show()
+    # Flags and locks belong to an opened file, and the one that was inherited is that of all runs.
+    os.close(0)
+    os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # the lowest number that is free
     for number, descriptor in zip((1, 2, harness.FRAMES_FD), output):  # noqa: B905 - Python 3.9 too
         os.dup2(descriptor, number)
     os.closerange(harness.FRAMES_FD + 1, _MANY)
