@@ -53,7 +53,7 @@ def inspect_path(path: Path, work: Path, uploads: UploadSettings, entry: str | N
     files, stripped = _store(path, blobs, uploads)
     manifest = Manifest.of(find_entry(files, entry, stripped), files)
     package = finish(blobs, manifest, _inspected(blobs, manifest))
-    package.require_usable(draft=False)
+    package.require_usable(draft=None)
     folder = Trees(work / "trees", work, blobs).materialise(package.digest)
     inspected = package.inspection
     return LocalProgram(

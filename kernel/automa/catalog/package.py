@@ -21,12 +21,16 @@ class Package:
     inspection: Inspection
     digest: str
 
-    def require_usable(self, draft: bool) -> None:
-        """Raise InvalidSource for a program with a problem, unless it is text and kept as a draft."""
+    def require_usable(self, draft: bool | None) -> None:
+        """Raise InvalidSource for a program with a problem, unless it is text and kept as a draft.
+
+        `draft` is None where there are no drafts.
+        """
         problem = self.inspection.problem
         if problem is None or (draft and self.inspection.is_text):
             return
-        hint = " Save it as a draft with `draft: true`." if self.inspection.is_text else ""
+        can_be_draft = draft is not None and self.inspection.is_text
+        hint = " It can be saved as a draft (`draft`)." if can_be_draft else ""
         file = problem.file or self.manifest.entry
         raise InvalidSource(
             f"{file}, line {problem.line}, column {problem.column}: {problem.message}.{hint}",

@@ -52,7 +52,7 @@ def choose(wanted: str | None, pythons: Sequence[Python], where: str = "on this 
     for python in pythons:
         if specifiers.contains(python.version, prereleases=True):
             return python
-    found = ", ".join(python.version for python in pythons)
+    found = ", ".join(dict.fromkeys(python.version for python in pythons))
     raise SandboxFailed(f"The script requires Python {wanted}; found {where}: {found}.")
 
 

@@ -42,8 +42,9 @@ class TestFile:
 
     def test_a_syntax_error_is_told_with_line_and_column(self, folder: Path, tmp_path: Path) -> None:
         (folder / "x.py").write_text("x = 1\nif x\n")
-        with pytest.raises(InvalidSource, match="line 2, column 5"):
+        with pytest.raises(InvalidSource, match="line 2, column 5") as raised:
             opened(folder / "x.py", tmp_path)
+        assert "draft" not in str(raised.value), "there are none without a server"
 
     @pytest.mark.parametrize("name", ["missing.py", "notes.txt"])
     def test_what_cannot_be_read_or_is_no_program_is_refused(

@@ -25,7 +25,7 @@ class TestChoose:
         with pytest.raises(
             SandboxFailed, match=r"requires Python <3; found on this machine: 3\.11\.2, 3\.13\.0\."
         ):
-            choose("<3", [OURS, NEWER])
+            choose("<3", [OURS, NEWER, OURS])
 
     def test_packages_are_for_a_minor_version_and_a_platform(self) -> None:
         tags = [Python("/x", version).tag for version in ("3.11.2", "3.11.9", "3.12.2")]
