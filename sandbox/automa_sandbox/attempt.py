@@ -3,8 +3,9 @@
 import os
 import time
 from contextlib import suppress
-from typing import Protocol
+from typing import Literal, Protocol
 
+from automa.sdk import attempts
 from automa.sdk.runlog import LogWriter, Stream
 from automa.sdk.runs import Enforcement, Outcome, RunSpec, RunState, Usage
 from automa_sandbox.artifacts import Collected
@@ -39,6 +40,8 @@ class Cancellation(Protocol):
     """Somebody asks for the end: one of `descriptors` becomes readable, and once heard, `came` is true."""
 
     came: bool
+    by_line: bool
+    """Whether it was the server that had started the attempt."""
 
     @property
     def descriptors(self) -> list[int]: ...
@@ -217,7 +220,11 @@ class Attempt:
         if not self._cancellation.hear(descriptor):  # the server has gone; the run goes on
             self._loop.drop(descriptor)
         if self._cancellation.came:
-            self._end("cancel")
+            self._end(self._who_asked())
+
+    def _who_asked(self) -> Literal["cancel", "outside"]:
+        is_cancel = self._cancellation.by_line or attempts.was_cancelled(self.spec.attempt_dir)
+        return "cancel" if is_cancel else "outside"
 
     def _tied_process_ended(self, descriptor: int) -> None:
         self._loop.drop(descriptor)
@@ -235,6 +242,7 @@ class Attempt:
             "timeout": f"Time is up after {limits.timeout_s:g} s" if limits.timeout_s else "",
             "cpu_time": "The CPU time is used up",
             "cancel": "Cancelled",
+            "outside": "Automa's processes are ended from outside",
             "tied": "Cancelled: the command that had started this run ended",
             "memory": "More memory is used than the limit allows",
             "disk": "More is written than the limit allows",
@@ -271,6 +279,8 @@ class Attempt:
                 pass
 
     def _finish(self) -> Outcome:
+        if self._cancellation.came and self._stop is None:  # the script got TERM, too, and was faster
+            self._stop = self._who_asked()
         usage = self._sandbox.usage(self._watcher.peak_bytes)
         end = decide(self._seen(usage))
         self._watcher.close()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from automa.sdk.runs import RunState
 
-Stop = Literal["timeout", "cpu_time", "cancel", "memory", "disk", "inodes", "tied"]
+Stop = Literal["timeout", "cpu_time", "cancel", "memory", "disk", "inodes", "tied", "outside"]
 
 _ENDS_OF_CPU_TIME = (SIGKILL, SIGXCPU)
 """What the kernel sends at the resource limit."""
@@ -110,6 +110,9 @@ def _told(seen: Seen, stop: Stop, code: int | None, signal: int | None) -> End:
             return End(RunState.TIMED_OUT, code, signal, f"It used up its CPU time.{forced}")
         case "cancel":
             return End(RunState.CANCELLED, code, signal, f"It was cancelled.{forced}")
+        case "outside":
+            reason = f"It was ended from outside, with the machine or the service that it ran in.{forced}"
+            return End(RunState.LOST, code, signal, reason)
         case "tied":
             return End(RunState.CANCELLED, code, signal, "The command that had started it ended.")
         case "memory":

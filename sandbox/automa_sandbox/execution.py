@@ -69,6 +69,7 @@ class AdoptedExecution(ShimExecution):
 
     def _ask(self, descriptor: int) -> None:
         if attempts.live_supervisor(self._attempt_dir) is not None:
+            attempts.note_cancel(self._attempt_dir)
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
 
 

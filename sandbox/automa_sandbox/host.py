@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from automa_sandbox import orders
+from automa_sandbox import orders, scopes
 from automa_sandbox.shim import FREE, Stand
 from automa_sandbox.shim import serve as serve_attempts
 
@@ -75,6 +75,7 @@ def serve(settings: dict[str, Any], look_around: Callable[[dict[str, Any], Path]
     _allow_many_descriptors()
     control = socket.socket(fileno=settings["control"])
     control.set_inheritable(False)  # the server would not see our end if a helper had it too
+    scopes.enter(settings["name"])
     folder = Path(settings["data_dir"])
     lock = _take_lock(folder / LOCK)
     try:

@@ -24,12 +24,14 @@ _RESERVE_BYTES = 4096
 class Cancellation:
     """Somebody asks for the run's end: by TERM, or by a word on the attempt's own line.
 
-    Whoever started the attempt uses the line, which no other attempt has; whoever adopted it uses TERM,
-    and does so when this process will not get another one.
+    Whoever started the attempt uses the line, which no other attempt has; whoever adopted it leaves a note
+    with the attempt and uses TERM, and does so when this process will not get another one. TERM without a
+    note comes from outside: the machine goes down, or the service.
     """
 
     def __init__(self) -> None:
         self.came = False
+        self.by_line = False
         self._line: int | None = None
         self._woken, self._wakeup = os.pipe()
         os.set_blocking(self._woken, False)
@@ -60,7 +62,7 @@ class Cancellation:
         except OSError:  # whoever held the other end was killed
             word = b""
         if word and descriptor == self._line:
-            self.came = True
+            self.came = self.by_line = True
         return bool(word)
 
     def _take(self, *_: object) -> None:

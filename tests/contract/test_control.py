@@ -161,6 +161,21 @@ print('left')
         assert await lab.runner.adopt(started.spec.attempt_dir) is None
 
 
+class TestItsProcessesAreEndedFromOutside:
+    """As systemd does with all of a machine that goes down."""
+
+    async def test_a_run_whose_supervisor_is_told_to_end_is_lost_and_was_not_cancelled(
+        self, lab: Lab, when_it_prints: WhenItPrints
+    ) -> None:
+        started = await lab.start(SLEEPER)
+        await when_it_prints(started, "up")
+        supervisor = attempts.read_supervisor(started.spec.attempt_dir)
+        assert supervisor is not None
+        os.kill(supervisor.pid, signal.SIGTERM)
+        ended = await started.end()
+        assert (ended.state, "from outside" in (ended.outcome.reason or "")) == (RunState.LOST, True)
+
+
 class TestTheServerGoesAway:
     async def test_another_server_adopts_what_goes_on(
         self, lab: Lab, make_runner: Callable[[], Runner], when_it_prints: WhenItPrints

@@ -85,7 +85,8 @@ print('went on')
         ended = await lab.run(source)
         if ended.outcome.enforcement["memory_bytes"] == "soft":
             pytest.skip("without cgroups the child gets a MemoryError instead")
-        assert (ended.state, ended.out) == (RunState.OOM_KILLED, "went on\n"), ended.explain()
+        assert ended.state is RunState.OOM_KILLED, ended.explain()
+        assert ended.out in ("went on\n", "")  # groups of version 2 end as a whole
 
 
 @pytest.mark.needs("processes")

@@ -18,7 +18,7 @@ from automa.errors import AutomaError, SandboxFailed, SandboxUnavailable, Unavai
 from automa.runs import repository
 from automa.runs.attempts import Attempts, Environments, Trees
 from automa.runs.choice import Runners
-from automa.runs.clock import SteadyClock
+from automa.runs.clock import SteadyClock, this_boot
 from automa.runs.deadlines import Deadlines
 from automa.runs.grants import NO_GRANTS, Grants
 from automa.runs.hints import HintListener, Watchers
@@ -279,7 +279,7 @@ class Dispatcher:
         if not chosen:
             return ()
         rows = await repository.chosen(change.session, chosen)
-        repository.claim(change, chosen, utc_now())
+        repository.claim(change, chosen, utc_now(), this_boot())
         return rows
 
     def _awaits_packages(self, run: Candidate | RunRow) -> bool:
@@ -381,7 +381,9 @@ class Dispatcher:
             return
         if runner is None and live_supervisor(attempt_dir) is not None:
             raise SandboxUnavailable(f"It goes on, but its runner {row.runner} is not here to watch it.")
-        if read_supervisor(attempt_dir) is None and row.state == RunState.STARTING:
+        # A machine that went down may have taken a supervisor's claim along, which is not synced.
+        is_known = row.boot is None or row.boot == this_boot()
+        if is_known and read_supervisor(attempt_dir) is None and row.state == RunState.STARTING:
             self._put_back(row)
         else:
             self._tell(self._ended(row, await self._attempts.outcome(row)))

@@ -54,6 +54,8 @@ class RunRow(Base):
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """`next_attempt_at` by the clock that does not jump (`runs.clock`): this one counts, that one is told."""
     attempt: Mapped[int]
+    boot: Mapped[str | None] = mapped_column(String(100))
+    """In which boot of the machine its attempt was claimed (`runs.clock.this_boot`)."""
     runner: Mapped[str] = mapped_column(String(40))
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     starting_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

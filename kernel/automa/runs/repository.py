@@ -47,7 +47,7 @@ _ADD_ATTEMPT = Write(insert(_attempts), list(_NO_ATTEMPT))
 _CLAIM = Write(
     update(_runs)
     .where(_runs.c.id == bindparam("claimed"))
-    .values(state=bindparam("as"), starting_at=bindparam("claimed_at"))
+    .values(state=bindparam("as"), starting_at=bindparam("claimed_at"), boot=bindparam("in_boot"))
 )
 _COUNT_WAITING = select(func.count()).where(_runs.c.state.in_(WAITING))
 _COUNT_WAITING_OF = _COUNT_WAITING.where(_runs.c.owner_id == bindparam("owner"))
@@ -233,9 +233,9 @@ async def is_to_be_cancelled(session: AsyncSession, run_id: str) -> bool:
     return bool(found) and found[0].cancel_requested_at is not None
 
 
-def claim(change: Change, run_ids: Collection[str], at: datetime) -> None:
+def claim(change: Change, run_ids: Collection[str], at: datetime, boot: str) -> None:
     """Take queued runs, which were read in this transaction."""
-    values = {"claimed_at": at, "as": RunState.STARTING.value}
+    values = {"claimed_at": at, "in_boot": boot, "as": RunState.STARTING.value}
     change.write(_CLAIM, *({"claimed": run_id, **values} for run_id in run_ids))
 
 

@@ -18,7 +18,7 @@ from automa.config import Settings
 from automa.errors import Conflict, FieldError, Forbidden, InvalidPayload, NotFound, TooManyRequests
 from automa.http.pagination import PageRequest
 from automa.runs import repository
-from automa.runs.clock import SteadyClock
+from automa.runs.clock import SteadyClock, this_boot
 from automa.runs.connections import Connection, read_connections
 from automa.runs.models import AttemptRow, RunRow
 from automa.runs.news import CANCELLED_BEFORE_START, CANCELLED_BETWEEN
@@ -101,8 +101,8 @@ class RunService:
         row |= self._waiting(row, wanted.policies)
         run = RunRow(**row)
         if take_place(run, version.max_concurrent_runs):
-            run.state, run.starting_at = RunState.STARTING, utc_now()
-            row |= {"state": RunState.STARTING.value, "starting_at": run.starting_at}
+            run.state, run.starting_at, run.boot = RunState.STARTING, utc_now(), this_boot()
+            row |= {"state": RunState.STARTING.value, "starting_at": run.starting_at, "boot": run.boot}
         repository.add(change, row)
         change.audit(
             "run.create", "run", row["id"], script_id=version.script_id, version=version.version_number,

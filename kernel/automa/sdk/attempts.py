@@ -8,6 +8,7 @@
     artifacts/   the files that it left in $AUTOMA_ARTIFACTS, by number; artifacts.json has their names
     egress.json  the connections that were refused, if any: a list of {host, port, reason, count, first_at};
                 port is null where a name was looked up
+    cancelled    left by a server that took the attempt over, before it sends the supervisor TERM; empty
     exit.json    written once, atomically, when everything has ended: the Outcome
 
 Standard library only: the sandbox processes import this module.
@@ -15,6 +16,7 @@ Standard library only: the sandbox processes import this module.
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +24,7 @@ from typing import Any, Literal, Self
 
 from automa.sdk.runs import Outcome, Progress, RunSpec
 
-SPEC, SUPERVISOR, LOG, LOG_INDEX, RESULT, PROGRESS, ARTIFACTS, ARTIFACT_INDEX, EGRESS, EXIT = (
+SPEC, SUPERVISOR, LOG, LOG_INDEX, RESULT, PROGRESS, ARTIFACTS, ARTIFACT_INDEX, EGRESS, CANCELLED, EXIT = (
     "spec.json",
     "shim.json",
     "log",
@@ -32,6 +34,7 @@ SPEC, SUPERVISOR, LOG, LOG_INDEX, RESULT, PROGRESS, ARTIFACTS, ARTIFACT_INDEX, E
     "artifacts",
     "artifacts.json",
     "egress.json",
+    "cancelled",
     "exit.json",
 )
 
@@ -188,6 +191,16 @@ def read_supervisor(attempt_dir: Path) -> Supervisor | None:
         return None
     except (ValueError, TypeError, KeyError):
         return Supervisor("torn", 0, -1)
+
+
+def note_cancel(attempt_dir: Path) -> None:
+    """Tell the supervisor that the TERM which it is about to get is a cancel."""
+    with suppress(OSError):  # on a full disk it ends all the same, as if told from outside
+        (attempt_dir / CANCELLED).touch(0o600)
+
+
+def was_cancelled(attempt_dir: Path) -> bool:
+    return (attempt_dir / CANCELLED).exists()
 
 
 def live_supervisor(attempt_dir: Path) -> Supervisor | None:

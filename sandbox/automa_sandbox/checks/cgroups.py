@@ -5,6 +5,7 @@ from pathlib import Path
 
 from automa.sdk.checks import Advice, Finding, ok, warning
 from automa.sdk.machine import Machine
+from automa_sandbox import scopes
 from automa_sandbox.cgroups import LEAF, NEEDED, places
 from automa_sandbox.checks.container import kind
 
@@ -23,6 +24,10 @@ def cgroups(machine: Machine) -> Finding:
         return _held(1, writable)
     if unified is None:
         return _none(version_1, machine)
+    asked = scopes.manager(machine)
+    if asked is not None:
+        below = scopes.group_of_user(machine.uid) if asked == "user" else ""
+        return _in_scope(machine.path(f"/sys/fs/cgroup/{below}"), machine)
     return _version_2(unified.parent if unified.name == LEAF else unified, machine)
 
 
@@ -42,14 +47,8 @@ def _version_2(folder: Path, machine: Machine) -> Finding:
         )
     available = _words(folder / "cgroup.controllers")
     details["controllers"] = " ".join(available)
-    missing = [name for name in NEEDED if name not in available]
-    if missing:
-        return warning(
-            f"version 2, but without the controllers {' and '.join(missing)} in {folder}, {_CONSEQUENCE}",
-            *(_memory_at_boot(machine) if "memory" in missing else []),
-            *_delegation(folder, machine),
-            details=details,
-        )
+    if any(name not in available for name in NEEDED):
+        return _without(available, folder, machine)
     strangers = _strangers(folder)
     if strangers:
         return warning(
@@ -59,10 +58,32 @@ def _version_2(folder: Path, machine: Machine) -> Finding:
             *_delegation(folder, machine)[1:],
             details=details,
         )
+    return _with(available, folder, machine)
+
+
+def _in_scope(folder: Path, machine: Machine) -> Finding:
+    """systemd makes a group for Automa, somewhere below the folder."""
+    available = _words(folder / "cgroup.controllers")
+    is_complete = all(name in available for name in NEEDED)
+    return (_with if is_complete else _without)(available, folder, machine)
+
+
+def _with(available: list[str], folder: Path, machine: Machine) -> Finding:
     if _CPU not in available:
+        details = {"version": "2", "folder": str(folder), "controllers": " ".join(available)}
         text = f"version 2, delegated, without the controller cpu: a run may use every processor ({folder})"
         return warning(text, _delegate_cpu(machine), details=details)
     return _held(2, available)
+
+
+def _without(available: list[str], folder: Path, machine: Machine) -> Finding:
+    missing = [name for name in NEEDED if name not in available]
+    return warning(
+        f"version 2, but without the controllers {' and '.join(missing)} in {folder}, {_CONSEQUENCE}",
+        *(_memory_at_boot(machine) if "memory" in missing else []),
+        *_delegation(folder, machine),
+        details={"version": "2", "folder": str(folder), "controllers": " ".join(available)},
+    )
 
 
 def _none(version_1: dict[str, Path], machine: Machine) -> Finding:
@@ -92,12 +113,22 @@ def _delegation(folder: Path, machine: Machine, version: int = 2) -> list[Advice
         restart = machine.as_root("systemctl restart automa")
         service = (machine.write(_UNIT, "[Service]\nDelegate=yes"), f"{reload} && {restart}")
         return [
-            Advice("Start it in a scope of its own:", (_scope(machine),)),
-            Advice("Where it is a service:", service),
+            *_linger(machine),
+            Advice("Or start it in a scope of its own:", (_scope(machine),)),
+            Advice("Or, where it is a service, give it a part of the tree:", service),
         ]
     return [
         Advice("Make a group that is Automa's, and start it in there:", tuple(_by_hand(machine, version)))
     ]
+
+
+def _linger(machine: Machine) -> list[Advice]:
+    """What serves best: runs then go on, too, when the service is restarted."""
+    if machine.is_root:
+        return [Advice("Let systemd give Automa a group of its own:", (machine.install("dbus"),))]
+    user = scopes.name_of_user(machine.uid)
+    text = "Keep the systemd of this user running, which gives Automa a group of its own, and start it again:"
+    return [Advice(text, (machine.as_root(f"loginctl enable-linger {user}"),))]
 
 
 def _scope(machine: Machine) -> str:

@@ -20,6 +20,13 @@ class TestRecovery:
         assert await bench.runner.until_started(1) == [run_id]
         assert await bench.events(run_id) == ["run.requeued"]
 
+    async def test_one_that_was_claimed_before_the_machine_went_down_is_not(self, bench: Any) -> None:
+        """What its supervisor wrote may be gone with the power, and the script has begun all the same."""
+        (run_id,) = await bench.queue(state=STARTING, starting_at=utc_now(), boot="another boot")
+        await bench.start()
+        assert (await bench.until(run_id)).state == "lost"
+        assert bench.runner.started == []
+
     async def test_unless_somebody_had_asked_for_its_end(self, bench: Any) -> None:
         (run_id,) = await bench.queue(state=STARTING, cancel_requested_at=utc_now())
         await bench.start()
