@@ -1,13 +1,14 @@
 # Everything works on a fresh clone with python3, make and the package registries.
 #   make run    a running server with example scripts, one of which has just run in the sandbox
 #   make test   what the tests need, and the tests
+#   make machine-tests   what needs a machine of its own, in a virtual one: not part of the others, as it takes long
 #   make check  lint, types, contracts, tests: what CI runs
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export AUTOMA_HOME ?= $(CURDIR)/.automa
 
-.PHONY: run test check lint types contracts bench docs clean
+.PHONY: run test check lint types contracts bench docs clean machine-tests
 
 run: $(VENV)/.installed
 	@$(BIN)/automa init --examples
@@ -34,6 +35,10 @@ contracts: $(VENV)/.developing
 
 bench: $(VENV)/.developing
 	$(BIN)/python -m tests.benchmarks
+
+machine-tests: $(VENV)/.developing
+	@sh tests/support/provision.sh machine
+	$(BIN)/pytest -m machine tests/machine
 
 docs: $(VENV)/.developing
 	$(BIN)/python docs/generate.py

@@ -3,6 +3,7 @@
 #   provision.sh        what the tests need: PostgreSQL, Docker, gVisor, curl for the documentation's examples,
 #                       and libfaketime for clocks that jump
 #   provision.sh venv   what `python3 -m venv` needs
+#   provision.sh machine   what the tests in a virtual machine need
 set -eu
 
 install() {
@@ -18,6 +19,12 @@ install() {
 
 if [ "${1:-}" = venv ]; then
     install python3-venv
+    exit 0
+fi
+if [ "${1:-}" = machine ]; then
+    command -v qemu-system-x86_64 >/dev/null || install qemu-system-x86
+    command -v mmdebstrap >/dev/null || install mmdebstrap
+    command -v ssh-keygen >/dev/null || install openssh-client
     exit 0
 fi
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || install postgresql
