@@ -24,7 +24,7 @@ class Service:
         self.user = user
         self._token = ""
         machine.run(f"id {user} || useradd --system --create-home --home-dir /var/lib/{user} {user}")
-        machine.run(f"rm -rf {HOME} && install -d -o {user} /var/lib/automa && systemctl stop automa || true")
+        machine.run(f"systemctl stop automa || true; rm -rf {HOME}; install -d -o {user} /var/lib/automa")
         text = [
             "[Service]", f"ExecStart={VENV}/bin/automa serve --host 0.0.0.0 --port 8080",
             f"Environment=AUTOMA_HOME={HOME}", f"User={user}", *lines,
