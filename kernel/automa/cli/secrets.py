@@ -156,7 +156,7 @@ async def _rotate(home: Path | None, as_json: bool) -> None:
     if as_json:
         show({"secrets": count}, as_json)
     else:
-        note(f"{count} secrets are encrypted under a new key.")
+        note(f"Encrypted under a new key: {count}.")
 
 
 def _open(kernel: "LocalKernel") -> "Secrets":

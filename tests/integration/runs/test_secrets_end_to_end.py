@@ -174,3 +174,12 @@ def test_the_search_finds_what_is_there(server: Server, tmp_path: Path) -> None:
     assert run["state"] == "succeeded", run
     (place,) = leaks(server, tmp_path)[API_KEY]
     assert place.endswith(f"/{run['id']}/1/artifacts/1")
+
+
+def test_the_search_passes_over_holes_and_finds_what_is_between_them(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.seek(10**12)
+        file.write(b"between two holes, 7c1f")
+        file.truncate(2 * 10**12)
+    assert where_it_shows("two holes, " + "7c1f", tmp_path) == [str(path)]

@@ -36,6 +36,12 @@ class TestShowing:
         show(ROWS, as_json=False, columns=("owner_id", "missing"))
         assert capsys.readouterr().out.split() == ["owner", "id", "missing", "u1", "–", "u2", "–"]
 
+    def test_no_more_of_a_number_is_shown_than_anybody_reads(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        show([{"a": 0.17983568500494584, "b": 2.0, "c": 3600.5, "d": 10}], as_json=False)
+        assert capsys.readouterr().out.split() == ["a", "b", "c", "d", "0.18", "2", "3600.5", "10"]
+
     def test_one_thing_is_a_list_of_facts(self, capsys: pytest.CaptureFixture[str]) -> None:
         show({"name": "x", "owner_id": "u1"}, as_json=False)
         assert capsys.readouterr().out == "name      x\nowner id  u1\n"
