@@ -64,6 +64,10 @@ class TestHowLong:
         waits = policy(delay_s=100, jitter=0.25)
         assert [waits.wait_s(1, chance) for chance in (0, 0.5, 1)] == [75, 100, 125]
 
+    def test_runs_that_failed_together_do_not_all_come_back_together(self) -> None:
+        retry = {"max_attempts": 3, "delay_s": 100, "jitter": 0.5}
+        assert len({wait_after(retry, 1, ended()) for _ in range(20)}) > 1
+
     @given(
         attempt=st.integers(1, 100), chance=st.floats(0, 1), delay=st.floats(0, 3e6),
         backoff=st.floats(1, 10), longest=st.floats(0, 3e6), jitter=st.floats(0, 1),
