@@ -78,6 +78,13 @@ class TestBuild:
         with pytest.raises(SandboxFailed, match=r"[Hh]ash"):
             await builder.build_environment(lock, python, order(), tmp_path / "kept")
 
+    async def test_what_has_no_hash_in_the_lock_is_not_installed(
+        self, builder: BuildsEnvironments, order: Orders, tmp_path: Path
+    ) -> None:
+        python = await builder.find_python(None)
+        with pytest.raises(SandboxFailed, match=r"[Hh]ash"):
+            await builder.build_environment("iniconfig==2.0.0\n", python, order(), tmp_path / "kept")
+
     async def test_another_version_of_python_is_refused_and_those_that_are_here_are_named(
         self, builder: BuildsEnvironments
     ) -> None:
