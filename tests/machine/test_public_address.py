@@ -68,4 +68,4 @@ def test_only_the_public_host_that_is_listed_is_reached(service: Service) -> Non
     found = service.get(f"/runs/{run}/result")["result"]
     assert [name for name, got in found.items() if got == "reached"] == ["site.test"]
     refused = {(one["host"], one["port"]) for one in service.get(f"/runs/{run}/connections")["items"]}
-    assert {("site.test", 81), ("inner.test", 80), ("metadata.test", 80), ("127.0.0.1", 8080)} <= refused
+    assert {("site.test", 81), ("inner.test", 80), ("metadata.test", 80), (PUBLIC, 80)} <= refused
