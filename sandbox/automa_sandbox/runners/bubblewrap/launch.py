@@ -66,7 +66,7 @@ class Stage:
             spec,
             secrets,
             become=self._uid if plan.as_root else None,
-            processes=None if plan.as_root else spec.limits.processes,
+            processes=None if plan.as_root or self.group is not None else spec.limits.processes,
         )
         os.pwrite(self._config, config, 0)
         os.close(self._config)
