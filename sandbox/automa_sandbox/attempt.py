@@ -118,6 +118,8 @@ class Attempt:
 
     def _turn(self) -> None:
         self._loop.turn(self._wait_ms())
+        if not self._sandbox.is_alive:
+            return  # what is due now comes too late, and its processes may be somebody else's
         now = time.monotonic()
         if _is_due(self._pump.deadline(), now):
             self._pump.flush_held()

@@ -107,12 +107,17 @@ def _outcome_of(
     except Exception as error:
         if not isinstance(error, NotStarted):
             traceback.print_exc()
-        if attempt is not None:
-            attempt.abandon()
-        else:
-            discard()
+        _give_up(attempt.abandon if attempt is not None else discard)
         outcome = _failed(error, attempt)
         return replace(outcome, reason=mask.text(outcome.reason or "")), False
+
+
+def _give_up(clear_away: Callable[[], None]) -> None:
+    """What fails here, too, must not keep the record from being written."""
+    try:
+        clear_away()
+    except Exception:
+        traceback.print_exc()
 
 
 def _failed(error: Exception, attempt: Attempt | None) -> Outcome:

@@ -65,7 +65,7 @@ async def turn(changes: Changes, turns: Turns) -> None:
         change.bookkeeping()
         chosen = turns.choose(await repository.heads(change.session, 1), [], 1)
         rows = await repository.chosen(change.session, chosen)
-        repository.claim(change, [item.id for item in rows], utc_now())
+        repository.claim(change, [item.id for item in rows], utc_now(), boot="now")
 
 
 def row(owner_id: str, script_id: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from automa.sdk.runs import NO_SECRETS, Enforcement, Limits, RunSpec, Usage
-from automa_sandbox import processes, told
+from automa_sandbox import told
 from automa_sandbox.guest_config import guest_config
 from automa_sandbox.runners.docker.channel import write_users
 from automa_sandbox.runners.docker.engine import Engine
@@ -145,9 +145,7 @@ class GvisorSandbox(ContainerSandbox):
             self._post.remove()
 
     def abandon(self) -> None:
-        with suppress(PermissionError):
-            if self._handle >= 0:
-                processes.kill(self._handle)
+        self._kill_first()
         super().abandon()
 
     def _say(self, word: bytes) -> None:

@@ -124,16 +124,22 @@ class ContainerSandbox:
     def kill(self) -> None:
         again, self._ended_by_us = self._ended_by_us and self._connection is None, True
         self._note_usage()
-        with suppress(PermissionError):  # not ours to signal: its first process ends itself
-            processes.kill(self._handle)
+        self._kill_first()
         self._hang_up()
         if again and self._engine is not None and self._container is not None:
             self._engine.kill(self._container)
+
+    def _kill_first(self) -> None:
+        """Its first process, if it is there."""
+        if self._handle >= 0:
+            with suppress(PermissionError):  # not ours to signal: it ends itself
+                processes.kill(self._handle)
 
     # The end
 
     def _ended(self, handle: int) -> None:
         self.loop.drop(handle)
+        self._handle = -1
         self.is_alive = False
         self._note_usage()
         if self._told is None:
