@@ -78,6 +78,7 @@ def serve(settings: dict[str, Any], look_around: Callable[[dict[str, Any], Path]
     scopes.enter(settings["name"])
     folder = Path(settings["data_dir"])
     lock = _take_lock(folder / LOCK)
+    control.send(json.dumps({"has_lock": True}).encode())
     try:
         workshop = look_around(settings, folder)
     except (Unusable, OSError) as error:

@@ -18,7 +18,9 @@ from automa.sdk.errors import SandboxFailed, SandboxUnavailable
 from automa.sdk.runs import NO_SECRETS
 from automa_sandbox import orders
 
-_START_TIMEOUT_S = 30.0
+_LOCK_TIMEOUT_S = 30.0
+_LOOK_TIMEOUT_S = 120.0
+"""An engine that is asked for containers, on a machine with much else to do."""
 _END_TIMEOUT_S = 5.0
 _MESSAGE_BYTES = 64 * 1024
 _LOG_BYTES = 1024 * 1024
@@ -39,6 +41,7 @@ class HostLink:
         self._process = process
         self._control = control
         self._loop = asyncio.get_running_loop()
+        self._has_lock: asyncio.Future[None] = self._loop.create_future()
         self._ready: asyncio.Future[dict[str, str]] = self._loop.create_future()
         self._waiting: dict[int, asyncio.Future[int]] = {}
         self._last_id = 0
@@ -88,10 +91,13 @@ class HostLink:
     async def found(self) -> dict[str, str]:
         """What the host found out about this machine. Raises SandboxUnavailable."""
         try:
-            return await asyncio.wait_for(asyncio.shield(self._ready), _START_TIMEOUT_S)
+            await asyncio.wait_for(asyncio.shield(self._has_lock), _LOCK_TIMEOUT_S)
+            return await asyncio.wait_for(asyncio.shield(self._ready), _LOOK_TIMEOUT_S)
         except TimeoutError:
             raise SandboxUnavailable(
-                "Another server's sandbox host does not end; nothing was started."
+                f"The sandbox host is not ready after {_LOOK_TIMEOUT_S:g} s: is the machine overloaded?"
+                if self._has_lock.done()
+                else "Another server's sandbox host does not end; nothing was started."
             ) from None
 
     async def start(self, attempt_dir: Path, secrets: Mapping[str, str] = NO_SECRETS) -> int:
@@ -150,7 +156,9 @@ class HostLink:
             self._lose()
             return
         message = json.loads(data)
-        if "ready" in message:
+        if "has_lock" in message:
+            self._has_lock.set_result(None)
+        elif "ready" in message:
             self._take_ready(message)
         else:
             self._take_answer(message, lines)
@@ -186,6 +194,8 @@ class HostLink:
         self.is_gone = True
         self._loop.remove_reader(self._control)
         self._control.close()
+        if not self._has_lock.done():
+            self._has_lock.set_result(None)  # why it is not ready is told below
         if not self._ready.done():
             self._ready.set_exception(
                 SandboxUnavailable("The sandbox host ended while it started; see host.log.")

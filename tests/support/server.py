@@ -218,9 +218,11 @@ class Client:
         return [item["text"] for item in self.log(run_id) if item["stream"] != "system"]
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    """Wait for something that happens in another process."""
+def until(
+    condition: Callable[[], bool], timeout_s: float = 30, instead: Callable[[], object] = lambda: ""
+) -> None:
+    """Wait for something that happens in another process; `instead` tells how things stand if it does not."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, f"it did not happen in time {instead()}"
         time.sleep(0.02)

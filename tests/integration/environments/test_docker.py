@@ -110,14 +110,14 @@ def test_a_server_that_is_killed_while_a_container_installs_begins_again(
     admin = server.admin()
     run = admin.submit(admin.script(WHERE), runner="docker")
     logs = server.home / "environments" / "logs" / run["environment_id"]
-    until(lambda: bool(list(logs.glob(f"*/attempt/{SUPERVISOR}"))), 60)
+    until(lambda: bool(list(logs.glob(f"*/attempt/{SUPERVISOR}"))), 120, lambda: environment_of(admin, run))
     server.kill()
     server.start()
-    assert admin.wait(run["id"], timeout_s=90)["state"] == "succeeded"
+    assert admin.wait(run["id"], timeout_s=120)["state"] == "succeeded"
     engine = Engine(docker_engine.url)
 
     def left() -> list[str]:
-        return [one for one, _ in engine.labelled(HOME_LABEL)]
+        return [f"{one}: {labels}" for one, labels in engine.labelled(HOME_LABEL)]
 
-    until(lambda: not left(), 60)
+    until(lambda: not left(), 120, left)
     engine.close()

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,6 +30,7 @@ END = b"E"
 _TERMINATE = b"T"
 _MESSAGE_BYTES = 256
 _OOM_LOOKS, _OOM_LOOK_S = 10, 0.1
+_REMOVAL_PAUSES_S = (0.5, 2.0, 5.0)
 
 
 class ContainerSandbox:
@@ -190,9 +192,8 @@ class ContainerSandbox:
 
     def clear_away(self) -> None:
         """Have the engine remove the container. What is left if that fails goes when a host starts."""
-        with suppress(EngineFailed):
-            if self._engine is not None and self._container is not None:
-                self._engine.remove(self._container)
+        if self._engine is not None and self._container is not None:
+            _remove(self._engine, self._container)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def abandon(self) -> None:
@@ -217,6 +218,20 @@ class ContainerSandbox:
             else:
                 self._connection.close()
             self._connection = None
+
+
+def _remove(engine: Engine, container: str) -> None:
+    """Again if that fails: what is still busy is free a little later."""
+    for pause_s in (*_REMOVAL_PAUSES_S, None):
+        try:
+            engine.remove(container)
+        except EngineFailed as error:
+            if pause_s is None:
+                sys.stderr.write(f"The container {container} stays for now: {error}\n")
+                return
+            time.sleep(pause_s)
+        else:
+            return
 
 
 def shim_name() -> str:
