@@ -99,6 +99,30 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def settled_descriptors(pid: int) -> int:
+    """How many it has open once it has prepared for its next run, and does nothing."""
+    seen: list[int] = []
+    async with asyncio.timeout(20):
+        while len(seen) < 10 or len(set(seen[-10:])) > 1:
+            await asyncio.sleep(0.02)
+            seen.append(len(list(Path(f"/proc/{pid}/fd").iterdir())))
+    return seen[-1]
+
+
+async def kill(*pids: int) -> None:
+    """And see them end: a signal takes a moment."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+    def has_ended(pid: int) -> bool:
+        try:
+            return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    await until(lambda: all(map(has_ended, pids)))
+
+
 @pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
 class TestAShimThatServesAgain:
     """One that has seen a run to its end gets another: a fork less for each."""
@@ -114,8 +138,7 @@ class TestAShimThatServesAgain:
         counts: dict[int, set[int]] = defaultdict(set)
         for _ in range(16):
             shim = supervisor_of(await lab.run(leave, call_main=True))
-            await asyncio.sleep(0.05)  # it takes its next seat
-            counts[shim].add(len(list(Path(f"/proc/{shim}/fd").iterdir())))
+            counts[shim].add(await settled_descriptors(shim))
         assert all(max(seen) - min(seen) <= 1 for seen in counts.values()), counts
 
     async def test_a_cancel_that_comes_late_ends_nobody_else_s_run(self, lab: Lab) -> None:
@@ -188,16 +211,24 @@ class TestABubblewrapThatWaits:
         await until(lambda: not any(name_of(one) == "bwrap" for one in descendants(os.getpid())))
         assert (await lab.run("print(2)")).out == "2\n"
 
-    async def test_one_that_has_died_fails_its_run_which_tells_so_and_no_other(
+    async def test_no_run_is_given_one_that_has_died(self, runner: BubblewrapRunner, lab: Lab) -> None:
+        await lab.run("print(1)")
+        waiting = await self.waiting(runner)
+        await kill(*waiting.values())
+        assert [(await lab.run("print(2)")).out for _ in waiting] == ["2\n"] * len(waiting)
+
+    async def test_one_that_never_gets_ready_fails_its_run_after_a_while_and_is_ended(
         self, runner: BubblewrapRunner, lab: Lab
     ) -> None:
         await lab.run("print(1)")
-        waiting = await self.waiting(runner)
-        for bwrap in waiting.values():
-            os.kill(bwrap, signal.SIGKILL)
-        failed = [await lab.run("print(2)") for _ in waiting]
-        assert {one.state for one in failed} == {RunState.START_FAILED}
-        assert {one.outcome.reason for one in failed} != {None}
+        waiting = list((await self.waiting(runner)).values())
+        for bwrap in waiting:
+            os.kill(bwrap, signal.SIGSTOP)
+        started = [await lab.start("print(2)") for _ in waiting]
+        for ended in [await one.end() for one in started]:
+            assert ended.state is RunState.START_FAILED
+            assert ended.outcome.reason == "The sandbox was not ready after 30 s."
+        assert [one for one in waiting if Path(f"/proc/{one}").exists()] == []
         assert (await lab.run("print(3)")).out == "3\n"
 
 
@@ -306,6 +337,24 @@ class TestAnInitThatServesAgain:
         assert (ended.state, ended.outcome.signal) == (RunState.FAILED, signal.SIGKILL)
         assert sleeps("98765.5") == []
         assert [(await lab.run("print(1)")).state for _ in range(4)] == [RunState.SUCCEEDED] * 4
+
+    @pytest.mark.parametrize("kills_init", [True, False], ids=["init", "process"])
+    async def test_no_run_is_given_a_place_that_has_died_while_it_waited(
+        self, runner: BubblewrapRunner, lab: Lab, kills_init: bool
+    ) -> None:
+        await lab.run("print(1)")
+        host, waiting = await runner.host_pid(), list[int]()
+
+        def all_wait() -> bool:
+            with suppress(FileNotFoundError, ProcessLookupError):  # one has just gone: look again
+                bwraps = [one for one in descendants(host) if name_of(one) == "bwrap"]
+                below = {one for bwrap in bwraps for one in descendants(bwrap)}
+                waiting[:] = below - {parent_of(one) for one in below}
+            return len(waiting) == SandboxSettings().spares
+
+        await until(all_wait)
+        await kill(*(parent_of(one) if kills_init else one for one in waiting))
+        assert [(await lab.run("print(2)")).out for _ in range(4)] == ["2\n"] * 4
 
 
 class TestAHostThatIsStopped:

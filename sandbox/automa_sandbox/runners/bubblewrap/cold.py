@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +15,9 @@ from automa_sandbox.loop import Loop
 from automa_sandbox.runners.bubblewrap.launch import Stage
 from automa_sandbox.runners.bubblewrap.machine import Machine
 from automa_sandbox.runners.bubblewrap.tree import Tree
+from automa_sandbox.supervision import NotStarted
+
+_PREPARED_WITHIN_S = 30.0
 
 
 class ColdSandbox(Grouped):
@@ -81,10 +85,14 @@ class ColdSandbox(Grouped):
     def _await_init(self) -> int | None:
         """The sandbox's first process, which bubblewrap tells of while that prepares it and is held there.
 
-        None if bubblewrap has ended: why shows on its stderr.
+        None if bubblewrap has ended: why shows on its stderr. Raises NotStarted if it takes too long, as
+        it may with a folder to be shown that does not answer.
         """
         told = b""
+        deadline = time.monotonic() + _PREPARED_WITHIN_S
         while b"}" not in told:  # pieces of JSON
+            if not select.select([self._stage.info], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise NotStarted(f"The sandbox was not ready after {_PREPARED_WITHIN_S:g} s.")
             piece = os.read(self._stage.info, 4096)
             if not piece:
                 break

@@ -49,6 +49,11 @@ class Stage:
     """bubblewrap waits for a byte here before it starts the script."""
     _scratch: int | None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is still there: somebody may have killed it."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
     def launch(
         self,
         plan: Plan,

@@ -54,10 +54,10 @@ class Stand:
     def _make_sandbox(self, spec: RunSpec, secrets: Mapping[str, str]) -> Sandbox:
         if self._failure is not None:
             raise self._failure
-        if self._seat is not None and fits(spec):
+        if self._seat is not None and fits(spec) and self._seat.waits:
             seat, self._seat = self._seat, None
             return WarmSandbox(self._machine, seat, secrets)
-        if self._seat is not None:
+        if self._seat is not None or (self._stage is not None and not self._stage.waits):
             self.discard()
         stage, self._stage = self._stage or self._set_stage(), None
         return ColdSandbox(self._machine, stage, secrets)

@@ -7,6 +7,7 @@ process before there is an attempt, whose orders make this the script of one run
 
 import marshal
 import os
+import select
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -42,6 +43,11 @@ class Seat:
     stdout: int
     stderr: int
     frames: int
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still there: somebody may have killed it, or its init."""
+        return self.init.is_alive and not select.select([self.orders], [], [], 0)[0]
 
     def launch(
         self, spec: RunSpec, secrets: Mapping[str, str], extra: Iterable[tuple[Path, str]] = ()
