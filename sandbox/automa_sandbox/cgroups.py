@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from signal import SIGKILL
 
 from automa.sdk.runs import Limits, Usage
 
@@ -284,7 +285,7 @@ class Group(Counters):
                 continue
             for pid in _read(f"{folder}/cgroup.procs").split():
                 with suppress(OSError):
-                    os.kill(int(pid), 9)
+                    os.kill(int(pid), SIGKILL)
 
     def remove(self) -> None:
         for folder in self._folders:
@@ -297,25 +298,49 @@ def _quota_us(limits: Limits) -> int:
 
 
 def remove_leftovers(hierarchy: Hierarchy) -> None:
-    """Remove groups of runs that have ended; a group that still holds a process stays."""
+    """Remove the groups of dead shims, with what may be left of their runs."""
     for parent in hierarchy.folders:
-        _remove_inner(parent)
+        for folder in _of_dead_shims(parent):
+            _end(folder)
         if hierarchy.version == 1:  # and those of installations whose host was killed and never came back
             for other in parent.parent.glob(f"{PREFIX}*"):
                 if other != parent:
-                    _remove_inner(other)
-                    with suppress(OSError):
-                        other.rmdir()
+                    for folder in (*_of_dead_shims(other), other):
+                        with suppress(OSError):  # it still holds a process
+                            folder.rmdir()
 
 
-def _remove_inner(parent: Path) -> None:
-    """The groups of dead shims. The kernel refuses to remove one that still holds a process."""
+def end_runs_of(hierarchy: Hierarchy, shim: int) -> None:
+    """A shim has ended: so does what may be left of its runs.
+
+    That is the first process of a sandbox that was just being made: bubblewrap's child waits for bubblewrap
+    for ever, if that is killed before it has told its child to die with it.
+    """
     with suppress(OSError):
+        for parent in hierarchy.folders:
+            for folder in parent.glob(f"{_RUN}{shim}-*"):
+                _end(folder)
+
+
+def _of_dead_shims(parent: Path) -> list[Path]:
+    found: list[Path] = []
+    with suppress(OSError):  # another host may be at it, too
         for folder in parent.glob(f"{_RUN}*"):
             shim = folder.name.removeprefix(_RUN).partition("-")[0]
             if not Path(f"/proc/{shim}").exists():
-                with suppress(OSError):
-                    folder.rmdir()
+                found.append(folder)
+    return found
+
+
+def _end(folder: Path) -> None:
+    """The kernel refuses to remove one that still holds a process: then it is for the next time."""
+    with suppress(OSError):
+        for pid in (folder / "cgroup.procs").read_text().split():
+            if pid != "0":  # one that is none of ours: not seen from here
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), SIGKILL)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def remove_empty(hierarchy: Hierarchy) -> None:

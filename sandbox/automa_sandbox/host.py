@@ -55,7 +55,7 @@ class Workshop(Protocol):
         ...
 
     def ended(self, pid: int) -> None:
-        """A child of the host has ended that may be a helper of this."""
+        """A child of the host has ended: a shim, or a helper of this."""
         ...
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 from automa.sdk import attempts
 from automa.sdk.errors import SandboxUnavailable
 from automa.sdk.runs import Limits, MiB, Mount, RunState
+from automa_sandbox.cgroups import places
 from automa_sandbox.processes import descendants
 from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner, bwrap_candidates
 from automa_sandbox.settings import SandboxSettings
@@ -230,6 +231,48 @@ class TestABubblewrapThatWaits:
             assert ended.outcome.reason == "The sandbox was not ready after 30 s."
         assert [one for one in waiting if Path(f"/proc/{one}").exists()] == []
         assert (await lab.run("print(3)")).out == "3\n"
+
+
+@pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
+class TestAShimThatIsKilled:
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root has control groups here")
+    async def test_nothing_stays_in_the_group_of_its_run(self, runner: BubblewrapRunner, lab: Lab) -> None:
+        assert (await runner.found())["cgroups"] != "none"
+        running = await lab.start("import time\nprint('up')\ntime.sleep(60)")
+        await until_it_prints(running, "up")
+        supervisor = attempts.read_supervisor(running.spec.attempt_dir)
+        assert supervisor is not None
+        group = next(
+            place
+            for one in descendants(await runner.host_pid())
+            if (place := places_of(one).get("pids")) and place.name.startswith(f"run-{supervisor.pid}-")
+        )
+        async with await_ended(
+            "sleep", "60"
+        ) as left:  # such as the child of a bubblewrap that never was told
+            (group / "cgroup.procs").write_text(str(left))
+            os.kill(supervisor.pid, signal.SIGKILL)
+        await running.execution.wait()
+        running.execution.close()
+
+
+def places_of(pid: int) -> dict[str, Path]:
+    """The control groups of a process."""
+    try:
+        own = Path(f"/proc/{pid}/cgroup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    version_1, unified = places(Path("/proc/self/mountinfo").read_text(), own)
+    return {"pids": unified} if unified and "pids" not in version_1 else version_1
+
+
+@asynccontextmanager
+async def await_ended(*command: str) -> AsyncIterator[int]:
+    """A process that somebody else is to kill."""
+    process = await asyncio.create_subprocess_exec(*command)
+    yield process.pid
+    async with asyncio.timeout(20):
+        assert await process.wait() == -signal.SIGKILL
 
 
 LEAVE_BEHIND = """

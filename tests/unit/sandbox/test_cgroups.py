@@ -1,8 +1,10 @@
 """Where control groups can be made, read from what the kernel shows; the kernel itself is tried elsewhere."""
 
 import os
+import subprocess
 from itertools import count
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
@@ -162,6 +164,20 @@ class TestLeftovers:
         (tmp_path / OWN / "inner").mkdir(parents=True)
         cgroups.remove_leftovers(hierarchy)
         assert [path.name for path in tmp_path.iterdir()] == [OWN]
+
+    def test_what_a_dead_shim_left_running_ends(self, tmp_path: Path) -> None:
+        (tmp_path / "run-999999999-3").mkdir()
+        with subprocess.Popen(["sleep", "60"]) as process:
+            (tmp_path / "run-999999999-3" / "cgroup.procs").write_text(f"0\n{process.pid}\n")
+            cgroups.remove_leftovers(Hierarchy(2, {"memory": tmp_path}))
+            assert process.wait(10) == -SIGKILL
+
+    def test_what_has_a_living_shim_is_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / f"{OWN}-3").mkdir()
+        with subprocess.Popen(["sleep", "0.5"]) as process:
+            (tmp_path / f"{OWN}-3" / "cgroup.procs").write_text(f"{process.pid}\n")
+            cgroups.remove_leftovers(Hierarchy(2, {"memory": tmp_path}))
+            assert process.wait(10) == 0
 
     def test_groups_of_installations_that_are_gone_go_too(self, tmp_path: Path) -> None:
         (tmp_path / "automa-gone" / "run-999999999").mkdir(parents=True)

@@ -84,6 +84,8 @@ class Workshop:
 
     def ended(self, pid: int) -> None:
         """If it was the zygote, another one takes its place, unless zygotes do not live here."""
+        if self._machine.hierarchy is not None:
+            cgroups.end_runs_of(self._machine.hierarchy, pid)
         if self._zygote is None or pid != self._zygote.pid:
             return
         now = time.monotonic()
