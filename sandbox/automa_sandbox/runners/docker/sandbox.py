@@ -197,8 +197,8 @@ class ContainerSandbox:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def abandon(self) -> None:
+        """The rest has time, as always: who waits is to be told of the end before."""
         self._hang_up()
-        self.clear_away()
 
     def _note_usage(self) -> None:
         if self._usage is None and self._counters is not None:
