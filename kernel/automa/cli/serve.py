@@ -1,6 +1,7 @@
 """`automa serve`: the server."""
 
 import asyncio
+import gc
 import logging
 import os
 import shlex
@@ -41,6 +42,7 @@ def serve(
     safe: Annotated[bool, typer.Option("--safe", help="Load the bundled plugins only.")] = False,
 ) -> None:
     """Start the server."""
+    gc.disable()  # what is made until the server listens stays
     from automa import config
 
     with told():
@@ -69,6 +71,8 @@ async def _serve(settings: "Settings") -> None:
         _Stopping(server, kernel).listen()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await server.listening.wait()
+        gc.freeze()  # and need not be looked through with each collection
+        gc.enable()
         await _welcome(kernel, settings.host, port)
         await serving
 
