@@ -282,10 +282,8 @@ class Group(Counters):
         for folder in self._folders:
             if self._version == 2 and os.path.exists(f"{folder}/cgroup.kill"):
                 _write(f"{folder}/cgroup.kill", "1")
-                continue
-            for pid in _read(f"{folder}/cgroup.procs").split():
-                with suppress(OSError):
-                    os.kill(int(pid), SIGKILL)
+            else:
+                _kill_processes(folder)
 
     def remove(self) -> None:
         for folder in self._folders:
@@ -335,12 +333,16 @@ def _of_dead_shims(parent: Path) -> list[Path]:
 def _end(folder: Path) -> None:
     """The kernel refuses to remove one that still holds a process: then it is for the next time."""
     with suppress(OSError):
-        for pid in (folder / "cgroup.procs").read_text().split():
-            if pid != "0":  # one that is none of ours: not seen from here
-                with suppress(ProcessLookupError):
-                    os.kill(int(pid), SIGKILL)
+        _kill_processes(str(folder))
     with suppress(OSError):
         folder.rmdir()
+
+
+def _kill_processes(folder: str) -> None:
+    for pid in _read(f"{folder}/cgroup.procs").split():
+        if pid != "0":  # one that is not seen from here, and none of ours
+            with suppress(OSError):
+                os.kill(int(pid), SIGKILL)
 
 
 def remove_empty(hierarchy: Hierarchy) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,25 +17,8 @@ from automa.sdk.runs import Limits, MiB, Mount, RunState
 from automa_sandbox.cgroups import places
 from automa_sandbox.processes import descendants
 from automa_sandbox.runners.bubblewrap.runner import BubblewrapRunner, bwrap_candidates
-from automa_sandbox.settings import SandboxSettings
 from support.lab import Ended, Lab, Started, read_log
-
-
-@pytest.fixture
-def is_warm() -> bool:
-    return True
-
-
-@pytest.fixture
-async def runner(tmp_path_factory: pytest.TempPathFactory, is_warm: bool) -> AsyncIterator[BubblewrapRunner]:
-    made = BubblewrapRunner(tmp_path_factory.mktemp("data"), settings=SandboxSettings(warm=is_warm))
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def lab(runner: BubblewrapRunner, tmp_path: Path) -> Lab:
-    return Lab(runner, tmp_path)
+from support.processes import parent_of, until
 
 
 async def until_it_prints(started: Started, text: str) -> None:
@@ -94,12 +77,6 @@ def supervisor_of(ended: Ended) -> int:
     return found.pid
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def settled_descriptors(pid: int) -> int:
     """How many it has open once it has prepared for its next run, and does nothing."""
     seen: list[int] = []
@@ -108,20 +85,6 @@ async def settled_descriptors(pid: int) -> int:
             await asyncio.sleep(0.02)
             seen.append(len(list(Path(f"/proc/{pid}/fd").iterdir())))
     return seen[-1]
-
-
-async def kill(*pids: int) -> None:
-    """And see them end: a signal takes a moment."""
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-
-    def has_ended(pid: int) -> bool:
-        try:
-            return ") Z " in Path(f"/proc/{pid}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-
-    await until(lambda: all(map(has_ended, pids)))
 
 
 @pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
@@ -178,61 +141,6 @@ class TestAShimThatServesAgain:
         await until(lambda: sum(attempts.start_time_of(shim) is not None for shim in shims) <= 2)
 
 
-class TestABubblewrapThatWaits:
-    """It is started before there is a run, and told of that one last."""
-
-    @pytest.fixture
-    def is_warm(self) -> bool:
-        return False
-
-    async def waiting(self, runner: BubblewrapRunner) -> dict[int, int]:
-        """Each by its shim, once all have been started."""
-        found: dict[int, int] = {}
-        host = await runner.host_pid()
-
-        def all_wait() -> bool:
-            found.clear()
-            with suppress(FileNotFoundError, ProcessLookupError):  # one has just gone: look again
-                shims = [one for one in descendants(host) if parent_of(one) == host]
-                pairs = [(shim, one) for shim in shims for one in descendants(shim)]
-                found.update(pair for pair in pairs if name_of(pair[1]) == "bwrap")
-                return len(found) == len(shims) == SandboxSettings().spares
-            return False
-
-        await until(all_wait)
-        return found
-
-    async def test_it_dies_with_its_shim_and_is_no_sandbox_by_then(
-        self, runner: BubblewrapRunner, lab: Lab
-    ) -> None:
-        await lab.run("print(1)")
-        for shim, bwrap in (await self.waiting(runner)).items():
-            assert descendants(bwrap) == []
-            os.kill(shim, signal.SIGKILL)
-        await until(lambda: not any(name_of(one) == "bwrap" for one in descendants(os.getpid())))
-        assert (await lab.run("print(2)")).out == "2\n"
-
-    async def test_no_run_is_given_one_that_has_died(self, runner: BubblewrapRunner, lab: Lab) -> None:
-        await lab.run("print(1)")
-        waiting = await self.waiting(runner)
-        await kill(*waiting.values())
-        assert [(await lab.run("print(2)")).out for _ in waiting] == ["2\n"] * len(waiting)
-
-    async def test_one_that_never_gets_ready_fails_its_run_after_a_while_and_is_ended(
-        self, runner: BubblewrapRunner, lab: Lab
-    ) -> None:
-        await lab.run("print(1)")
-        waiting = list((await self.waiting(runner)).values())
-        for bwrap in waiting:
-            os.kill(bwrap, signal.SIGSTOP)
-        started = [await lab.start("print(2)") for _ in waiting]
-        for ended in [await one.end() for one in started]:
-            assert ended.state is RunState.START_FAILED
-            assert ended.outcome.reason == "The sandbox was not ready after 30 s."
-        assert [one for one in waiting if Path(f"/proc/{one}").exists()] == []
-        assert (await lab.run("print(3)")).out == "3\n"
-
-
 @pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
 class TestAShimThatIsKilled:
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root has control groups here")
@@ -247,9 +155,8 @@ class TestAShimThatIsKilled:
             for one in descendants(await runner.host_pid())
             if (place := places_of(one).get("pids")) and place.name.startswith(f"run-{supervisor.pid}-")
         )
-        async with await_ended(
-            "sleep", "60"
-        ) as left:  # such as the child of a bubblewrap that never was told
+        async with await_ended("sleep", "60") as left:
+            # Such as the child of a bubblewrap that was killed before it had told that to go on.
             (group / "cgroup.procs").write_text(str(left))
             os.kill(supervisor.pid, signal.SIGKILL)
         await running.execution.wait()
@@ -308,16 +215,6 @@ def sleeps(seconds: str) -> list[int]:
             if path.read_bytes() == f"sleep\0{seconds}\0".encode():
                 found.append(int(path.parent.name))
     return found
-
-
-def name_of(pid: int) -> str:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    return ""
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's runs start cold")
@@ -380,24 +277,6 @@ class TestAnInitThatServesAgain:
         assert (ended.state, ended.outcome.signal) == (RunState.FAILED, signal.SIGKILL)
         assert sleeps("98765.5") == []
         assert [(await lab.run("print(1)")).state for _ in range(4)] == [RunState.SUCCEEDED] * 4
-
-    @pytest.mark.parametrize("kills_init", [True, False], ids=["init", "process"])
-    async def test_no_run_is_given_a_place_that_has_died_while_it_waited(
-        self, runner: BubblewrapRunner, lab: Lab, kills_init: bool
-    ) -> None:
-        await lab.run("print(1)")
-        host, waiting = await runner.host_pid(), list[int]()
-
-        def all_wait() -> bool:
-            with suppress(FileNotFoundError, ProcessLookupError):  # one has just gone: look again
-                bwraps = [one for one in descendants(host) if name_of(one) == "bwrap"]
-                below = {one for bwrap in bwraps for one in descendants(bwrap)}
-                waiting[:] = below - {parent_of(one) for one in below}
-            return len(waiting) == SandboxSettings().spares
-
-        await until(all_wait)
-        await kill(*(parent_of(one) if kills_init else one for one in waiting))
-        assert [(await lab.run("print(2)")).out for _ in range(4)] == ["2\n"] * 4
 
 
 class TestAHostThatIsStopped:
